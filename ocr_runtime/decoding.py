@@ -1,0 +1,135 @@
+"""Bytes or base64 -> an upright BGR page; trusts nothing.
+
+image --_from_base64--> bytes --Pillow--> frame --_rgb--> colours as seen --EXIF--> page
+"""
+
+import base64
+import binascii
+import io
+import re
+import warnings
+
+import numpy as np
+from PIL import Image, ImageCms, UnidentifiedImageError
+from PIL.ExifTags import Base as Tag
+
+from .errors import ImageTooLarge, InvalidBase64, UnsupportedImage
+
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
+
+Image.MAX_IMAGE_PIXELS = None  # our own limit is checked on the header, before a pixel is decoded
+warnings.filterwarnings("ignore", module=r"PIL\.")  # on damaged files; the caller gets our error
+
+_NOT_AN_IMAGE = f"This is not an image in one of the formats {', '.join(FORMATS)}."
+_DAMAGED = "The image is damaged or truncated."
+_DEEP = "Float and 32-bit or signed samples have no agreed brightness; send 8 or 16 bits a sample."
+
+_DATA_URL = re.compile(r"\s*data:[^,]{0,256};base64,", re.IGNORECASE)
+_TO_STANDARD = str.maketrans("-_", "+/", " \t\r\n\v\f")
+
+# https://exiftool.org/TagNames/EXIF.html, 0x0112: what brings each orientation upright.
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def decode(image: bytes | str, *, max_pixels: int) -> np.ndarray:
+    """Decode one image the way a person sees it.
+
+    Args:
+        image: an image in one of `FORMATS`, encoded; as text: its base64. Of several frames
+            the first is taken. The label the client gave it is not asked.
+        max_pixels: largest accepted width x height, checked on the header.
+
+    Returns:
+        The page as uint8, shape (H, W, 3), BGR, EXIF rotation applied, read-only.
+
+    Raises:
+        InvalidBase64: text that is not base64.
+        UnsupportedImage: not an image, damaged, truncated, or in no format of `FORMATS`.
+        ImageTooLarge: more than `max_pixels` pixels.
+    """
+    data = _from_base64(image) if isinstance(image, str) else image
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as frame:
+            if frame.width * frame.height > max_pixels:
+                raise ImageTooLarge(
+                    f"The image has {frame.width} x {frame.height} pixels; "
+                    f"at most {max_pixels} are accepted."
+                )
+            frame.load()
+            orientation = _orientation(frame)
+            page = _rgb(frame)
+    except (ImageTooLarge, UnsupportedImage):
+        raise
+    except UnidentifiedImageError as exc:
+        raise UnsupportedImage(_NOT_AN_IMAGE) from exc
+    except Exception as exc:  # Pillow raises a dozen unrelated kinds on damaged data (scripts/fuzz)
+        raise UnsupportedImage(_DAMAGED) from exc
+    if orientation in _UPRIGHT:
+        page = page.transpose(_UPRIGHT[orientation])
+    pixels = np.frombuffer(page.tobytes("raw", "BGR"), np.uint8)
+    return pixels.reshape(page.height, page.width, 3)
+
+
+def _from_base64(text: str) -> bytes:
+    prefix = _DATA_URL.match(text)
+    digits = text[prefix.end() if prefix else 0 :].translate(_TO_STANDARD).rstrip("=")
+    try:
+        return base64.b64decode(digits + "=" * (-len(digits) % 4), validate=True)
+    except (binascii.Error, ValueError) as exc:
+        raise InvalidBase64 from exc
+
+
+def _orientation(frame: Image.Image) -> int:
+    try:
+        return int(frame.getexif().get(Tag.Orientation, 1))
+    except Exception:  # noqa: BLE001, damaged EXIF turns nothing
+        return 1
+
+
+def _rgb(frame: Image.Image) -> Image.Image:
+    """Bring any of Pillow's modes to RGB as a person sees it."""
+    if frame.mode.startswith("I;16"):
+        return _from_16_bit(frame)
+    if frame.mode in ("I", "F"):
+        raise UnsupportedImage(_DEEP)
+    if frame.mode == "LAB":
+        lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+        return ImageCms.buildTransform(lab, srgb, "LAB", "RGB").apply(frame)
+    if frame.has_transparency_data:
+        return _on_ground(frame.convert("RGBA"))
+    return frame.convert("RGB")
+
+
+def _from_16_bit(frame: Image.Image) -> Image.Image:
+    """Keep the upper 8 bits, as Pillow does for 16-bit colour.
+
+    A TIFF may use 12 bits of the 16, or mean white by 0; Pillow leaves both as they are.
+    """
+    tags = getattr(frame, "tag_v2", {})
+    bits = tags.get(Tag.BitsPerSample, (16,))[0]
+    gray = (np.asarray(frame) >> (bits - 8)).astype(np.uint8)
+    if tags.get(Tag.PhotometricInterpretation) == 0:
+        gray = 255 - gray
+    return Image.fromarray(gray).convert("RGB")
+
+
+def _on_ground(frame: Image.Image) -> Image.Image:
+    """Lay a transparent RGBA frame on white, or on black where what is visible is light.
+
+    So white text on nothing stays readable (RapidAI/RapidOCR#158, whose rule this is).
+    """
+    alpha = frame.getchannel("A")
+    luminance = frame.convert("L").histogram(alpha.point(lambda value: 255 if value else 0))
+    visible = sum(luminance)
+    light = visible and sum(i * n for i, n in enumerate(luminance)) / visible >= 128
+    ground = Image.new("RGB", frame.size, "black" if light else "white")
+    ground.paste(frame, mask=alpha)
+    return ground

@@ -1,0 +1,172 @@
+"""The OpenAPI document and the page that shows it.
+
+    BentoML's API methods (typed by `schema`) --document--> /docs.json --page--> / and /docs
+
+BentoML writes such a document too, but knows one content type a route, three errors, and none of
+ours; its page loads a tracker from another host.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from . import schema
+from .errors import by_status
+from .forms import READERS
+
+_REF = "#/components/schemas/{model}"
+
+_ERROR = {
+    "type": "object",
+    "description": "The one shape of every error.",
+    "required": ["error", "code"],
+    "properties": {
+        "error": {"type": "string", "description": "A sentence for the caller."},
+        "code": {"type": "string", "description": "What went wrong, for programs."},
+    },
+}
+
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+  <meta charset="utf-8">
+  <title>RapidOCR</title>
+  <link rel="stylesheet" href="./static_content/swagger-ui.css">
+  <link rel="icon" href="./static_content/favicon-light-32x32.png">
+</head>
+<body>
+  <div id="swagger-ui"></div>
+  <script src="./static_content/swagger-ui-bundle.js"></script>
+  <script>
+    SwaggerUIBundle({
+      url: "./docs.json", dom_id: "#swagger-ui", deepLinking: true,
+      validatorUrl: null, tryItOutEnabled: true,
+    });
+  </script>
+</body>
+</html>
+"""
+
+
+class API(Protocol):
+    """What is asked of one of BentoML's API methods."""
+
+    name: str
+    route: str
+    doc: str | None
+    input_spec: Any
+    output_spec: Any
+
+
+def app(apis: Mapping[str, API], *, version: str) -> Starlette:
+    """Serve the page and the document of BentoML's API methods."""
+    content = document(apis, version=version)
+
+    async def page(_: Request) -> Response:
+        return HTMLResponse(_PAGE)
+
+    async def spec(_: Request) -> Response:
+        return JSONResponse(content)
+
+    return Starlette(routes=[Route("/", page), Route("/docs", page), Route("/docs.json", spec)])
+
+
+def document(apis: Mapping[str, API], *, version: str) -> dict[str, Any]:
+    """Write the OpenAPI document."""
+    schemas: dict[str, Any] = {"Error": _ERROR}
+    paths = {api.route: {"post": _operation(api, schemas)} for api in apis.values()}
+    return {
+        "openapi": "3.0.3",
+        "info": {
+            "title": "RapidOCR",
+            "version": version,
+            "description": "Text in images: detection, direction classification, recognition.",
+            "license": {
+                "name": "Apache-2.0",
+                "url": "https://www.apache.org/licenses/LICENSE-2.0",
+            },
+        },
+        "servers": [{"url": "."}],
+        "tags": [{"name": "OCR"}, {"name": "Operation"}],
+        "paths": paths | _OPERATION_PATHS,
+        "components": {"schemas": schemas},
+    }
+
+
+def _operation(api: API, schemas: dict[str, Any]) -> dict[str, Any]:
+    sent = _schema(api.input_spec, schemas)
+    answered = _schema(api.output_spec, schemas)
+    return {
+        "tags": ["OCR"],
+        "operationId": api.name,
+        "summary": api.doc,
+        "requestBody": {
+            "required": True,
+            "content": {media_type: {"schema": sent} for media_type in READERS},
+        },
+        "responses": {
+            "200": {
+                "description": "The lines in reading order; `{}` where there is no text.",
+                "content": {"application/json": {"schema": answered}},
+            }
+        }
+        | {str(status): _refusal(status) for status in by_status() if status != 503},
+    }
+
+
+def _schema(model: Any, schemas: dict[str, Any]) -> dict[str, Any]:
+    """Put a model's schema, and those that it uses, among `schemas`; return its reference."""
+    name = next(base.__name__ for base in model.__mro__ if base.__module__ == schema.__name__)
+    content = model.model_json_schema(mode="serialization", ref_template=_REF)
+    schemas.update(content.pop("$defs", {}))
+    for field in content.get("properties", {}).values():
+        field.pop("default", None)  # a missing field is not null
+    schemas[name] = content | {"title": name}
+    return {"$ref": _REF.format(model=name)}
+
+
+def _refusal(status: int) -> dict[str, Any]:
+    errors = {error.code: error for error in by_status()[status]}
+    response: dict[str, Any] = {
+        "description": "; ".join(f"`{code}`" for code in errors),
+        "content": {
+            "application/json": {
+                "schema": {"$ref": _REF.format(model="Error")},
+                "examples": {
+                    code: {"value": {"error": error.sentence, "code": code}}
+                    for code, error in errors.items()
+                },
+            }
+        },
+    }
+    if status == 429:
+        response["headers"] = {
+            "Retry-After": {
+                "description": "Seconds until a place is likely to be free.",
+                "schema": {"type": "integer"},
+            }
+        }
+    return response
+
+
+def _probe(summary: str, *statuses: int, media_type: str = "text/plain") -> dict[str, Any]:
+    answered = {"description": "Yes.", "content": {media_type: {"schema": {"type": "string"}}}}
+    return {
+        "get": {
+            "tags": ["Operation"],
+            "operationId": summary.split(maxsplit=1)[0].lower(),
+            "summary": summary,
+            "responses": {"200": answered} | {str(status): _refusal(status) for status in statuses},
+        }
+    }
+
+
+_OPERATION_PATHS = {
+    "/livez": _probe("Alive?"),
+    "/readyz": _probe("Ready? All three models have run.", 503),
+    "/metrics": _probe("Metrics for Prometheus."),
+}

@@ -1,0 +1,315 @@
+"""A page and options -> lines; the only room that knows RapidOCR.
+
+    page --preprocess--> page within bounds --detection--> boxes, crops
+         --classification--> upright crops --recognition--> texts --> lines in reading order
+
+The answers are RapidOCR's own: its stages are called, nothing of them is written again. Three
+things are mended around them:
+
+- RapidOCR writes a call's options onto its instance, where they stay (RapidAI/RapidOCR#724).
+  Here every call gets an instance of its own, which shares the models.
+- Its work has no bound: it enlarges the short side to 736 pixels however long the other is, and
+  raises where it cannot shrink. Here the detector's input has at most `max_det_pixels`.
+- It downloads what it misses. Here that stops the start.
+"""
+
+import copy
+import functools
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from omegaconf import DictConfig, OmegaConf
+from rapidocr import RapidOCR
+from rapidocr.ch_ppocr_cls import TextClassifier
+from rapidocr.ch_ppocr_det import TextDetector
+from rapidocr.ch_ppocr_det.utils import DetPreProcess
+from rapidocr.ch_ppocr_rec import TextRecognizer, TextRecOutput
+from rapidocr.ch_ppocr_rec.typings import WordInfo
+from rapidocr.inference_engine.base import FileInfo
+from rapidocr.inference_engine.onnxruntime import OrtInferSession
+from rapidocr.inference_engine.onnxruntime.provider_config import ProviderConfig
+from rapidocr.utils.process_img import ResizeImgError, map_boxes_to_original
+from rapidocr.utils.typings import EngineType
+
+from .errors import InvalidOption
+from .schema import Box, Line, Options
+from .sessions import open_session
+from .settings import Settings, SettingsError
+
+Check = Callable[[], None]
+
+_MAX_LINE_RATIO = 256
+"""Width by height of the longest line: six of them, as RapidOCR batches them, take 1.5 GB."""
+
+
+class Engine:
+    """RapidOCR with its models loaded and run once.
+
+    Raises:
+        SettingsError: a model or the configuration cannot be used.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._ocr = _load(settings)
+        _warm_up(self._ocr)
+
+    def read(
+        self, page: np.ndarray, options: Options, *, check: Check = lambda: None
+    ) -> list[Line]:
+        """Find and read the lines of one page. Calls may overlap in any number of threads.
+
+        Args:
+            page: uint8, shape (H, W, 3), BGR, upright.
+            options: this page's alone; None takes the configured default.
+            check: called before each run of a model; what it raises ends the call.
+
+        Returns:
+            The lines in reading order, boxes in pixels of `page`; none where there is no text.
+
+        Raises:
+            InvalidOption: the options ask for nothing.
+        """
+        ocr = _for_one_call(self._ocr, options, check)
+        if not (ocr.use_det or ocr.use_cls or ocr.use_rec):
+            raise InvalidOption("use_det, use_cls and use_rec are all off: nothing is asked for.")
+        shrunk, record = ocr.preprocess_img(page)
+        det, cls, rec, crops = ocr.run_ocr_steps(shrunk, record)
+        if ocr.use_det:
+            if det.boxes is None:
+                return []
+            boxes = map_boxes_to_original(det.boxes, record, *page.shape[:2])
+            if not ocr.use_rec:
+                return [
+                    Line(score=float(score), box=box.tolist())
+                    for box, score in zip(boxes, det.scores, strict=True)
+                ]
+            return list(_lines(ocr, rec, boxes, _original_shapes(crops, **record["preprocess"])))
+        if ocr.use_rec:
+            return list(_whole_page(ocr, rec, page, options))
+        label, score = cls.cls_res[0]
+        return [Line(score=float(score), cls_label=label)]
+
+
+def _load(settings: Settings) -> RapidOCR:
+    paths = {
+        "Det": settings.det_model_path,
+        "Cls": settings.cls_model_path,
+        "Rec": settings.rec_model_path,
+    }
+    params = {f"{stage}.model_path": str(path) for stage, path in paths.items() if path}
+    if settings.config is None:
+        params["Global.log_level"] = "error"  # a blank page is no warning
+    try:
+        ocr = _BoundedRapidOCR(settings.config, params)
+    except Exception as exc:  # OmegaConf, YAML and RapidOCR each raise their own
+        raise SettingsError(f"OCR_CONFIG={settings.config}: not a RapidOCR configuration") from exc
+    ocr.max_det_pixels = settings.max_det_pixels
+    for stage, path in paths.items():
+        setting = f"{stage.lower()}_model_path" if path else f"{stage}.model_path of RapidOCR"
+        _open_stage(ocr, stage, setting, settings)
+    ocr.text_det.max_pixels = settings.max_det_pixels
+    return ocr
+
+
+def _open_stage(ocr: RapidOCR, stage: str, setting: str, settings: Settings) -> None:
+    """Load a stage's model as RapidOCR would on first use, but tuned and without a download."""
+    cfg, engine = ocr.cfg[stage], ocr.cfg.EngineConfig.onnxruntime
+    if cfg.engine_type is not EngineType.ONNXRUNTIME:
+        raise SettingsError(f"OCR_CONFIG: {stage}.engine_type must be onnxruntime")
+    session = open_session(
+        _model_path(ocr.cfg, stage),
+        setting=setting,
+        threads=settings.threads_per_worker,
+        arena=engine.enable_cpu_mem_arena,
+        providers=ProviderConfig(engine).get_ep_list(),
+    )
+    if stage == "Rec" and not _knows_its_characters(session, cfg):
+        raise SettingsError(f"{setting}: the model carries no characters; set Rec.rec_keys_path")
+    content = {
+        **cfg,
+        "session": session,
+        "font_path": ocr.cfg.Global.font_path,
+        "engine_cfg": engine,
+    }
+    name, kind = _STAGES[stage]
+    setattr(ocr, name, kind(OmegaConf.create(content, flags={"allow_objects": True})))
+
+
+def _knows_its_characters(session: Any, cfg: DictConfig) -> bool:
+    if "character" in session.get_modelmeta().custom_metadata_map:
+        return True
+    return bool(cfg.rec_keys_path) and Path(cfg.rec_keys_path).is_file()
+
+
+def _model_path(cfg: DictConfig, stage: str) -> Path:
+    section = cfg[stage]
+    if section.model_path is not None:
+        return Path(section.model_path)
+    info = OrtInferSession.get_model_url(
+        FileInfo(
+            engine_type=section.engine_type,
+            ocr_version=section.ocr_version,
+            task_type=section.task_type,
+            lang_type=section.lang_type,
+            model_type=section.model_type,
+        )
+    )
+    return Path(cfg.Global.model_root_dir) / Path(info["model_dir"]).name
+
+
+def _warm_up(ocr: RapidOCR) -> None:
+    """Run each stage once, on a drawn word: now it is ready, and a misplaced model shows."""
+    word = cv2.putText(np.full((64, 160, 3), 255, np.uint8), "OCR", (16, 48), 2, 1.5, (0, 0, 0), 3)
+    stages: dict[str, Callable[[], Any]] = {
+        "det": lambda: ocr.text_det(word),
+        "cls": lambda: ocr.cls_and_rotate([word]),
+        "rec": lambda: ocr.recognize_txt([word]),
+    }
+    for stage, run in stages.items():
+        try:
+            run()
+        except Exception as exc:  # whatever a foreign model makes the stage raise
+            raise SettingsError(f"{stage}_model_path: the model does not do this stage") from exc
+
+
+def _for_one_call(shared: RapidOCR, options: Options, check: Check) -> RapidOCR:
+    """Copy RapidOCR so shallowly that the models are shared and the options are not."""
+    ocr = copy.copy(shared)
+    for name, _ in _STAGES.values():
+        stage = copy.copy(getattr(ocr, name))
+        stage.session = functools.partial(_checked, check, stage.session)
+        setattr(ocr, name, stage)
+    post = ocr.text_det.postprocess_op = copy.copy(ocr.text_det.postprocess_op)
+    for holder in (ocr, post):
+        for option, value in options.model_dump(exclude_none=True).items():
+            if hasattr(holder, option):
+                setattr(holder, option, value)
+    ocr.return_word_box |= ocr.return_single_char_box
+    if ocr.use_det and not ocr.use_rec:
+        ocr.use_cls = False  # its result would not be shown
+    return ocr
+
+
+def _checked(
+    check: Check, run: Callable[[np.ndarray], np.ndarray], batch: np.ndarray
+) -> np.ndarray:
+    check()
+    return run(batch)
+
+
+def _original_shapes(
+    crops: list[np.ndarray], ratio_h: float, ratio_w: float
+) -> list[tuple[int, int]]:
+    return [
+        (max(1, round(crop.shape[0] * ratio_h)), max(1, round(crop.shape[1] * ratio_w)))
+        for crop in crops
+    ]
+
+
+def _lines(
+    ocr: RapidOCR, rec: TextRecOutput, boxes: np.ndarray, shapes: list[tuple[int, int]]
+) -> Iterator[Line]:
+    found = zip(rec.txts, rec.scores, rec.word_results, boxes, shapes, strict=True)
+    for text, score, info, box, shape in found:
+        if text.strip() and score >= ocr.text_score:
+            words = _words(ocr, text, info, box, shape) if ocr.return_word_box else None
+            yield Line(score=float(score), box=box.tolist(), text=text, words=words)
+
+
+def _words(
+    ocr: RapidOCR, text: str, info: WordInfo, box: np.ndarray, shape: tuple[int, int]
+) -> list[tuple[str, float, Box]]:
+    """Place a line's words as RapidOCR does, which asks for a crop but uses only its shape."""
+    line = TextRecOutput(txts=(text,), word_results=(info,))
+    try:
+        placed = ocr.cal_rec_boxes([np.empty(shape)], [box], line, ocr.return_single_char_box)
+    except (ValueError, IndexError, OverflowError, cv2.error):  # a box without an area
+        return []
+    return [(word, float(score), corners) for word, score, corners in placed.word_results[0]]
+
+
+def _whole_page(
+    ocr: RapidOCR, rec: TextRecOutput, page: np.ndarray, options: Options
+) -> Iterator[Line]:
+    """The page as one line. RapidOCR applies its `text_score` to detected lines only."""
+    text, score = rec.txts[0], rec.scores[0]
+    if not text.strip() or score < (options.text_score or 0):
+        return
+    words = None
+    if ocr.return_word_box:
+        height, width = page.shape[:2]
+        corners = np.array([[0, 0], [width, 0], [width, height], [0, height]])
+        place = ocr.cal_rec_boxes
+        names, boxes, scores = place.cal_ocr_word_box(
+            text, corners, rec.word_results[0], ocr.return_single_char_box
+        )
+        words = list(zip(names, map(float, scores), place.adjust_box_overlap(boxes), strict=False))
+    yield Line(score=float(score), text=text, words=words)
+
+
+class _BoundedPreProcess(DetPreProcess):
+    """The detector's preparation, whose result has at most `max_pixels` pixels."""
+
+    max_pixels: int
+
+    def resize(self, img: np.ndarray) -> np.ndarray:
+        sides = img.shape[:2]
+        if self.limit_type == "max":
+            scale = min(1.0, self.limit_side_len / max(sides))
+        else:
+            scale = max(1.0, self.limit_side_len / min(sides))
+        if math.prod(round(int(side * scale) / 32) * 32 for side in sides) <= self.max_pixels:
+            return super().resize(img)
+        scale = math.sqrt(self.max_pixels / math.prod(sides))
+        short = max(32, int(min(sides) * scale) // 32 * 32)
+        long = int(min(max(sides) * scale, self.max_pixels / short)) // 32 * 32
+        height, width = sides
+        return cv2.resize(img, (long, short) if width > height else (short, long))
+
+
+class _BoundedDetector(TextDetector):
+    max_pixels: int
+
+    def get_preprocess(self) -> DetPreProcess:
+        prepare = _BoundedPreProcess(self.limit_side_len, self.limit_type, self.mean, self.std)
+        prepare.max_pixels = self.max_pixels
+        return prepare
+
+
+class _BoundedRapidOCR(RapidOCR):
+    """RapidOCR that answers every shape of page in bounded work."""
+
+    max_det_pixels: int
+
+    def preprocess_img(self, ori_img: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
+        try:
+            return super().preprocess_img(ori_img)
+        except ResizeImgError:
+            # So thin that its short side would vanish: shrink it only so far that the detector's
+            # input, which is padded to a quarter of its width, stays within its bound.
+            height, width = ori_img.shape[:2]
+            scale = min(1.0, math.sqrt(4 * self.max_det_pixels) / max(height, width))
+            size = max(1, round(width * scale)), max(1, round(height * scale))
+            ratios = {"ratio_h": height / size[1], "ratio_w": width / size[0]}
+            return cv2.resize(ori_img, size), {"preprocess": ratios}
+
+    def recognize_txt(self, img: list[np.ndarray]) -> TextRecOutput:
+        return super().recognize_txt([_squeezed(crop) for crop in img])
+
+
+def _squeezed(crop: np.ndarray) -> np.ndarray:
+    height, width = crop.shape[:2]
+    if width <= _MAX_LINE_RATIO * height:
+        return crop
+    return cv2.resize(crop, (_MAX_LINE_RATIO * height, height))
+
+
+_STAGES = {
+    "Det": ("text_det", _BoundedDetector),
+    "Cls": ("text_cls", TextClassifier),
+    "Rec": ("text_rec", TextRecognizer),
+}

@@ -1,0 +1,134 @@
+"""A request's body -> its raw fields, in the three content types.
+
+    multipart/form-data                 image_file as bytes, the others as text
+    application/x-www-form-urlencoded   all as text
+    application/json                    all as JSON gave them
+
+BentoML's own parsing runs `json.loads` on every form field, caps them at 1 MiB and fetches what
+looks like a URL; python-multipart, which it builds on, does none of this.
+"""
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import parse_qsl
+
+from python_multipart import FormParser
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import parse_options_header
+
+from .errors import AmbiguousImage, MalformedRequest, UnsupportedMediaType
+
+Fields = dict[str, Any]
+_Parameters = dict[bytes, bytes]
+
+_MAX_FIELDS = 100
+_MAX_PART_HEADER_BYTES = 1 << 20  # a file name may be very long
+
+
+def parse(content_type: str, body: bytes) -> Fields:
+    """Split a body into its fields.
+
+    Raises:
+        UnsupportedMediaType: `content_type` is none of the three.
+        MalformedRequest: the body is not what `content_type` says, or repeats an option.
+        AmbiguousImage: the body repeats an image.
+    """
+    media_type, parameters = parse_options_header(content_type)
+    if not media_type and not body:
+        return {}
+    try:
+        read = READERS[media_type.strip().decode("latin-1")]
+    except KeyError as exc:
+        raise UnsupportedMediaType(f"Send the fields as one of: {', '.join(READERS)}.") from exc
+    return read(body, parameters)
+
+
+def _multipart(body: bytes, parameters: _Parameters) -> Fields:
+    pairs: list[tuple[str, Any]] = []
+    ended: list[bool] = []
+
+    def add(name: bytes, value: bytes) -> None:
+        key = name.decode("utf-8", "replace")
+        pairs.append((key, value if key == "image_file" else _text(value)))
+        if len(pairs) > _MAX_FIELDS:
+            raise FormParserError("too many fields")
+
+    def add_file(part: Any) -> None:
+        part.file_object.seek(0)
+        add(part.field_name, part.file_object.read())
+
+    try:
+        parser = FormParser(
+            "multipart/form-data",
+            on_field=lambda part: add(part.field_name or b"", part.value or b""),
+            on_file=add_file,
+            on_end=lambda: ended.append(True),
+            boundary=parameters.get(b"boundary"),
+            config={
+                "MAX_MEMORY_FILE_SIZE": len(body),  # never a temporary file
+                "MAX_HEADER_SIZE": _MAX_PART_HEADER_BYTES,
+            },
+        )
+        parser.write(body)
+        parser.finalize()
+    except FormParserError as exc:
+        raise MalformedRequest("The body is not valid multipart/form-data.") from exc
+    if not ended:
+        raise MalformedRequest("The multipart body ends before its last boundary.")
+    return _unique(pairs)
+
+
+def _urlencoded(body: bytes, _: _Parameters) -> Fields:
+    try:
+        pairs = parse_qsl(
+            body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=_MAX_FIELDS
+        )
+    except ValueError as exc:
+        raise MalformedRequest("The form has too many fields.") from exc
+    fields = _unique((name, _text(value)) for name, value in pairs)
+    image_data = fields.get("image_data", "")
+    if "+" not in image_data:  # sent without escaping: every "+" has become a space
+        fields["image_data"] = image_data.replace(" ", "+")
+    return fields
+
+
+def _json(body: bytes, _: _Parameters) -> Fields:
+    try:
+        fields = json.loads(body or b"{}", object_pairs_hook=_unique)
+    except (ValueError, RecursionError) as exc:
+        raise MalformedRequest("The body is not valid JSON.") from exc
+    if not isinstance(fields, dict):
+        raise MalformedRequest("The JSON body must be an object.")
+    return fields
+
+
+def _unique(pairs: Iterable[tuple[str, Any]]) -> Fields:
+    fields: Fields = {}
+    for name, value in pairs:
+        if name in fields:
+            if name.startswith("image_"):
+                raise AmbiguousImage
+            raise MalformedRequest("A field was sent more than once.")
+        fields[name] = value
+    return fields
+
+
+def _text(value: bytes | str) -> str:
+    """Read a form's text; BentoML's Python client writes every field of a form as JSON."""
+    text = value if isinstance(value, str) else value.decode("utf-8", "replace")
+    if text == "null":
+        return ""
+    if len(text) > 1 and text[0] == text[-1] == '"':
+        try:
+            return str(json.loads(text))
+        except ValueError:
+            return text
+    return text
+
+
+READERS: dict[str, Callable[[bytes, _Parameters], Fields]] = {
+    "multipart/form-data": _multipart,
+    "application/x-www-form-urlencoded": _urlencoded,
+    "application/json": _json,
+}

@@ -1,0 +1,148 @@
+"""Every knob, its unit and its bounds.
+
+os.environ --Settings.from_environ--> Settings (frozen), or SettingsError (one line)
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, FilePath, ValidationError
+
+# What Kubernetes sets in every container of a namespace that has a Service called `ocr`:
+# https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
+_KUBERNETES = re.compile(
+    r"OCR_SERVICE_(HOST|PORT(_\w+)?)|OCR_PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?"
+)
+
+
+class SettingsError(Exception):
+    """A setting that stops the start; `str(error)` is one line that names it."""
+
+
+def granted_cores(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
+    """Count the whole cores granted to this process by its affinity and its cgroup's quota.
+
+    The host's count would be wrong in a container, and it is what ONNX Runtime takes
+    (microsoft/onnxruntime#29510).
+    """
+    cores = os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    try:
+        if (cgroup / "cpu.max").exists():  # cgroup v2
+            quota, period = (cgroup / "cpu.max").read_text().split()
+        else:  # cgroup v1
+            quota = (cgroup / "cpu/cpu.cfs_quota_us").read_text()
+            period = (cgroup / "cpu/cpu.cfs_period_us").read_text()
+        granted = int(quota) // int(period)
+    except (OSError, ValueError):  # no cgroup, or "max": no quota
+        return cores
+    return min(cores, max(1, granted)) if int(quota) > 0 else cores
+
+
+class Settings(BaseModel):
+    """The service's settings, by the names of their environment variables.
+
+    An empty variable counts as unset.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    det_model_path: FilePath | None = Field(
+        None, description="Detection model (ONNX file) in place of the configured one."
+    )
+    cls_model_path: FilePath | None = Field(
+        None, description="Classification model (ONNX file) in place of the configured one."
+    )
+    rec_model_path: FilePath | None = Field(
+        None, description="Recognition model (ONNX file) in place of the configured one."
+    )
+    config: FilePath | None = Field(
+        None, alias="OCR_CONFIG", description="A RapidOCR `config.yaml` in place of its own."
+    )
+    workers: int = Field(
+        1, alias="OCR_WORKERS", ge=1, le=64, description="Processes; each holds its own models."
+    )
+    threads: int | None = Field(
+        None,
+        alias="OCR_THREADS",
+        ge=1,
+        le=256,
+        description="Threads of each process; unset: the granted cores shared by the processes.",
+    )
+    max_body_mb: int = Field(
+        20, alias="OCR_MAX_BODY_MB", ge=1, le=1024, description="Largest request body, in MiB."
+    )
+    max_pixels: int = Field(
+        50_000_000,
+        alias="OCR_MAX_PIXELS",
+        ge=1,
+        le=1_000_000_000,
+        description="Largest image, width x height.",
+    )
+    max_det_pixels: int = Field(
+        12_000_000,
+        alias="OCR_MAX_DET_PIXELS",
+        ge=100_000,
+        le=200_000_000,
+        description="Largest input of the detector; a longer shape is enlarged less.",
+    )
+    max_queue: int = Field(
+        32,
+        alias="OCR_MAX_QUEUE",
+        ge=0,
+        le=10_000,
+        description="Requests of each process that may wait; one more is answered 429.",
+    )
+    timeout_seconds: float = Field(
+        60,
+        alias="OCR_TIMEOUT_SECONDS",
+        gt=0,
+        le=3600,
+        description="Longest time from a request's arrival to its answer, in seconds.",
+    )
+    score_format: Literal["string", "number"] = Field(
+        "string",
+        alias="OCR_SCORE_FORMAT",
+        description='`string`: `"0.8176"`; `number`: as `rapidocr_api` 0.2 gave it.',
+    )
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> Self:
+        """Read the settings from environment variables.
+
+        Raises:
+            SettingsError: a value is not of its type or bounds, a file is missing,
+                or an `OCR_*` variable is none of ours.
+        """
+        known = set(cls.variables())
+        unknown = sorted(
+            name
+            for name in environ
+            if name.startswith("OCR_") and name not in known and not _KUBERNETES.fullmatch(name)
+        )
+        if unknown:
+            raise SettingsError(f"{unknown[0]} is not a setting of this service")
+        try:
+            return cls.model_validate({name: environ[name] for name in known if environ.get(name)})
+        except ValidationError as exc:
+            first = exc.errors()[0]
+            name = str(first["loc"][0])
+            raise SettingsError(f"{name}={environ[name]!r}: {first['msg']}") from exc
+
+    @classmethod
+    def variables(cls) -> dict[str, str]:
+        """The environment variables in their order, each with the name of its field."""
+        return {field.alias or name: name for name, field in cls.model_fields.items()}
+
+    @property
+    def threads_per_worker(self) -> int:
+        return self.threads or max(1, granted_cores() // self.workers)
+
+    @property
+    def names_models(self) -> bool:
+        """Whether any model may be another than those that come with RapidOCR."""
+        return any((self.det_model_path, self.cls_model_path, self.rec_model_path, self.config))

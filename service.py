@@ -1,0 +1,78 @@
+"""The front door: what is served, and how it starts and stops."""
+
+import os
+import sys
+from typing import Any
+
+os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")  # read when BentoML is imported
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+import bentoml
+
+from ocr_runtime import __version__, docs, http
+from ocr_runtime.decoding import decode
+from ocr_runtime.pool import Check, Pool
+from ocr_runtime.schema import OCRAnswer, OCRRequest, answer, understand
+from ocr_runtime.settings import Settings, SettingsError
+
+try:
+    settings = Settings.from_environ(os.environ)
+except SettingsError as exc:
+    sys.exit(f"rapidocr: {exc}")
+
+
+class Form(http.FromForm, OCRRequest, bentoml.IODescriptor):
+    """The typed input; see `OCRRequest`."""
+
+
+@bentoml.service(
+    name="rapidocr",
+    workers=settings.workers,
+    # The pool answers in time; BentoML's own timer would free the slot of work that goes on.
+    traffic={"timeout": settings.timeout_seconds + 60},
+)
+class RapidOCRService:
+    """Read the text in images, as RapidOCR does."""
+
+    @bentoml.on_deployment
+    def check_models() -> None:
+        """Stop the start, before there are workers, if the operator's models cannot be used."""
+        from ocr_runtime.engine import Engine  # noqa: PLC0415, slow: not for who only builds
+
+        if settings.names_models:
+            try:
+                Engine(settings)
+            except SettingsError as exc:
+                sys.exit(f"rapidocr: {exc}")
+
+    def __init__(self) -> None:
+        from ocr_runtime.engine import Engine  # noqa: PLC0415
+
+        self.engine = Engine(settings)
+        self.pool = Pool(
+            threads=settings.threads_per_worker,
+            max_queue=settings.max_queue,
+            timeout_seconds=settings.timeout_seconds,
+        )
+
+    @bentoml.api(input_spec=Form)
+    @http.answering
+    async def ocr(self, **fields: Any) -> OCRAnswer:
+        """Read the lines of text in one image."""
+        image, options = understand(fields)
+
+        def read(check: Check) -> OCRAnswer:
+            page = decode(image, max_pixels=settings.max_pixels)
+            lines = self.engine.read(page, options, check=check)
+            return answer(lines, score_format=settings.score_format)
+
+        return await self.pool.run(read)
+
+    @bentoml.on_shutdown
+    def stop(self) -> None:
+        self.pool.shutdown()
+
+
+service: bentoml.Service = RapidOCRService  # the decorator has made it one
+service.mount_asgi_app(docs.app(service.apis, version=__version__))
+service.add_asgi_middleware(http.Frame, max_body_bytes=settings.max_body_mb << 20)
