@@ -3,17 +3,17 @@
     body --forms--> fields --schema--> options --decoding--> page --engine--> lines
 
     OCRError                           every error that a caller can see
+    ├── MalformedRequest          400  the body is broken multipart or JSON
     ├── MissingImage              400  neither image_file nor image_data
     ├── AmbiguousImage            400  both of them, or one of them twice
     ├── InvalidBase64             400  image_data is not base64
     ├── InvalidOption             400  an option is not of its type or range
-    ├── MalformedRequest          400  the body is broken multipart or JSON
     ├── NotFound                  404
     ├── MethodNotAllowed          405
     ├── BodyTooLarge              413  more bytes than we accept
     ├── ImageTooLarge             413  more pixels than we accept
-    ├── UnsupportedImage          415  the bytes are not an image that we can decode
     ├── UnsupportedMediaType      415  a content type that we do not read
+    ├── UnsupportedImage          415  the bytes are not an image that we can decode
     ├── Busy                      429  the queue is full
     ├── Internal                  500  our fault; what happened is in the log only
     ├── NotReady                  503  the models have not run yet
@@ -42,6 +42,11 @@ class OCRError(Exception):
         return {"error": str(self), "code": self.code}
 
 
+class MalformedRequest(OCRError):
+    status, code = 400, "malformed_request"
+    sentence = "The request is malformed."
+
+
 class MissingImage(OCRError):
     status, code = 400, "missing_image"
     sentence = "Send an image: either image_file (a file part) or image_data (base64)."
@@ -60,11 +65,6 @@ class InvalidBase64(OCRError):
 class InvalidOption(OCRError):
     status, code = 400, "invalid_option"
     sentence = "text_score must be a number from 0 to 1."
-
-
-class MalformedRequest(OCRError):
-    status, code = 400, "malformed_request"
-    sentence = "The request is malformed."
 
 
 class NotFound(OCRError):
@@ -87,14 +87,14 @@ class ImageTooLarge(OCRError):
     sentence = "The image has too many pixels."
 
 
-class UnsupportedImage(OCRError):
-    status, code = 415, "unsupported_image"
-    sentence = "The image is damaged or truncated."
-
-
 class UnsupportedMediaType(OCRError):
     status, code = 415, "unsupported_media_type"
     sentence = "This content type is not read here."
+
+
+class UnsupportedImage(OCRError):
+    status, code = 415, "unsupported_image"
+    sentence = "The image is damaged or truncated."
 
 
 class Busy(OCRError):
@@ -118,7 +118,10 @@ class Timeout(OCRError):
 
 
 def by_status() -> dict[int, list[type[OCRError]]]:
-    """The errors that have a code, in the order of the tree, by their HTTP status."""
+    """The errors by their HTTP status, in the order of the tree.
+
+    The first is what a status stands for that somebody else answered with.
+    """
     found: dict[int, list[type[OCRError]]] = {}
     for error in OCRError.__subclasses__():
         found.setdefault(error.status, []).append(error)

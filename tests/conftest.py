@@ -1,0 +1,68 @@
+"""The drawn pages, the engine, RapidOCR itself to compare with, and a server."""
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from rapidocr import RapidOCR
+from serving import Server, serving
+
+from ocr_runtime.engine import Engine
+from ocr_runtime.settings import Settings
+
+DATA = Path(__file__).parent / "data"
+TRUTH: dict[str, list[str]] = json.loads((DATA / "truth.json").read_text())
+
+
+def page_bytes(name: str) -> bytes:
+    return (DATA / name).read_bytes()
+
+
+def encoded(image: Image.Image, format: str = "PNG", **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format, **options)
+    return buffer.getvalue()
+
+
+def bgr(image: Image.Image) -> np.ndarray:
+    return np.ascontiguousarray(np.asarray(image.convert("RGB"))[:, :, ::-1])
+
+
+@pytest.fixture(scope="session")
+def engine() -> Engine:
+    return Engine(Settings.from_environ({}))
+
+
+@pytest.fixture(scope="session")
+def rapidocr() -> Callable[..., Any]:
+    """RapidOCR as it comes: one instance, every option set anew at each call."""
+    ocr = RapidOCR(params={"Global.log_level": "error"})
+    defaults = {
+        "use_det": True,
+        "use_cls": True,
+        "use_rec": True,
+        "text_score": 0.5,
+        "box_thresh": 0.5,
+        "unclip_ratio": 1.6,
+        "return_word_box": False,
+        "return_single_char_box": False,
+    }
+    return lambda page, **options: ocr(page, **(defaults | options))
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The service with its default settings."""
+    with serving(tmp_path_factory.mktemp("server")) as running:
+        yield running
+
+
+@pytest.fixture
+def latin() -> Image.Image:
+    """A page of Latin text with accents; `TRUTH["latin.png"]` says which."""
+    return Image.open(DATA / "latin.png").convert("RGB")

@@ -1,0 +1,88 @@
+"""A real server in a process of its own."""
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import requests
+
+ROOT = Path(__file__).parent.parent
+BENTOML = Path(sys.executable).with_name("bentoml")
+
+
+def clean_environ(**variables: str) -> dict[str, str]:
+    """This process's environment without settings of the service, and with `variables`."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("OCR_")}
+    return kept | {"PATH": f"{BENTOML.parent}:{kept['PATH']}"} | variables
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+class Server:
+    """A served process; see `serving`."""
+
+    def __init__(self, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+        self.process = process
+        self.url = f"http://127.0.0.1:{port}"
+        self._log = log
+
+    def ocr(self, image: bytes | None = None, /, **fields: object) -> requests.Response:
+        """Post a file (if given) and form fields to /ocr."""
+        files = None if image is None else {"image_file": ("page.png", image, "image/png")}
+        return requests.post(f"{self.url}/ocr", files=files, data=fields, timeout=120)
+
+    def get(self, path: str) -> requests.Response:
+        return requests.get(self.url + path, timeout=30)
+
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def pids(self) -> list[int]:
+        """The server's process and its descendants."""
+        found = [self.process.pid]
+        for pid in found:
+            children = Path(f"/proc/{pid}/task/{pid}/children")
+            found += [int(child) for child in children.read_text().split()]
+        return found
+
+    def wait_until_ready(self) -> None:
+        for _ in range(600):
+            if self.process.poll() is not None:
+                break
+            with contextlib.suppress(requests.ConnectionError):
+                if self.get("/readyz").ok:
+                    return
+            time.sleep(0.1)
+        raise AssertionError(f"the server did not get ready:\n{self.log()}")
+
+
+@contextlib.contextmanager
+def serving(
+    tmp_path: Path, *arguments: str, cwd: Path = ROOT, **variables: str
+) -> Iterator[Server]:
+    """Run `bentoml serve ARGUMENTS` with these environment variables until the block ends."""
+    port, log = free_port(), tmp_path / "server.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [BENTOML, "serve", *arguments, "--host", "127.0.0.1", "--port", str(port)],
+            cwd=cwd,
+            env=clean_environ(**variables),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        server = Server(process, port, log)
+        try:
+            server.wait_until_ready()
+            yield server
+        finally:
+            process.terminate()
+            process.wait(30)

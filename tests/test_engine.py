@@ -1,0 +1,220 @@
+"""The engine's lines are RapidOCR's own, whatever others ask for at the same time."""
+
+import itertools
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from conftest import DATA, TRUTH
+from PIL import Image, ImageDraw, ImageFont
+from rapidocr.ch_ppocr_det.utils import DetPreProcess
+from rapidocr.main import DEFAULT_CFG_PATH, root_dir
+from rapidocr.utils.process_img import ResizeImgError
+
+from ocr_runtime.decoding import decode
+from ocr_runtime.engine import Engine
+from ocr_runtime.errors import InvalidOption, Timeout
+from ocr_runtime.schema import Line, Options
+from ocr_runtime.settings import Settings, SettingsError
+
+PAGES = {name: decode((DATA / name).read_bytes(), max_pixels=10**8) for name in TRUTH}
+CONFIG = DEFAULT_CFG_PATH.read_text()
+FEW = ["chinese.png", "table.png", "line_upside_down.png", "blank.png"]
+FLAGS = [
+    dict(zip(("use_det", "use_cls", "use_rec"), flags, strict=True))
+    for flags in itertools.product((True, False), repeat=3)
+    if any(flags)
+]
+OPTIONS = [
+    {"text_score": 0.95},
+    {"box_thresh": 0.8, "unclip_ratio": 2.5},
+    {"return_word_box": True},
+    {"return_word_box": True, "return_single_char_box": True},
+]
+
+
+def expected(found, options: dict, page: np.ndarray) -> list[Line]:
+    """RapidOCR's result, written as our lines."""
+    scores = [float(score) for score in getattr(found, "scores", None) or []]
+    boxes, texts = getattr(found, "boxes", None), getattr(found, "txts", None)
+    if boxes is not None and texts is not None:
+        words = [None] * len(texts)
+        if options.get("return_word_box"):
+            words = [[(w, float(s), box) for w, s, box in line] for line in found.word_results]
+        parts = zip(boxes.tolist(), texts, scores, words, strict=True)
+        return [Line(box=b, text=t, score=s, words=w) for b, t, s, w in parts]
+    if boxes is not None:
+        return [Line(box=b, score=s) for b, s in zip(boxes.tolist(), scores, strict=True)]
+    if texts is not None:
+        return [Line(text=texts[0], score=scores[0])] if texts[0].strip() else []
+    if getattr(found, "cls_res", None):
+        ((label, score),) = found.cls_res
+        return [Line(cls_label=label, score=float(score))]
+    return []
+
+
+@pytest.mark.parametrize("name", TRUTH)
+def test_by_default_the_lines_are_rapidocrs(name, engine, rapidocr):
+    page = PAGES[name]
+    assert engine.read(page, Options()) == expected(rapidocr(page), {}, page)
+
+
+@pytest.mark.parametrize("options", FLAGS + OPTIONS, ids=str)
+@pytest.mark.parametrize("name", FEW)
+def test_with_any_option_the_lines_are_rapidocrs(name, options, engine, rapidocr):
+    page = PAGES[name]
+    found = engine.read(page, Options(**options))
+    assert found == expected(rapidocr(page, **options), options, page)
+
+
+@pytest.mark.parametrize("name", [name for name in TRUTH if name.partition(".")[0] != "on_photo"])
+def test_the_text_is_what_was_drawn(name, engine):
+    if name.startswith("line"):
+        read = engine.read(PAGES[name], Options(use_det=False))
+    else:
+        read = engine.read(PAGES[name], Options())
+    assert [line.text for line in read] == TRUTH[name]
+
+
+def test_options_of_calls_that_overlap_never_touch(engine):
+    page = PAGES["table.png"]
+    choices = [Options(**options) for options in FLAGS + OPTIONS + [{}]]
+    alone = [engine.read(page, options) for options in choices]
+    order = list(range(len(choices))) * 3
+    np.random.default_rng(1).shuffle(order)
+    with ThreadPoolExecutor(6) as threads:
+        together = list(threads.map(lambda i: engine.read(page, choices[i]), order))
+    assert together == [alone[i] for i in order]
+
+
+def test_options_do_not_stay(engine):
+    page = PAGES["table.png"]
+    before = engine.read(page, Options())
+    engine.read(page, Options(use_det=False, text_score=1, box_thresh=1, return_word_box=True))
+    assert engine.read(page, Options()) == before
+
+
+def test_a_threshold_given_for_a_whole_page_is_respected(engine):
+    page = PAGES["line.png"]
+    (line,) = engine.read(page, Options(use_det=False))
+    above, below = min(1, line.score + 0.001), line.score - 0.001
+    assert engine.read(page, Options(use_det=False, text_score=above)) == []
+    assert engine.read(page, Options(use_det=False, text_score=below)) == [line]
+
+
+def test_asking_for_nothing_is_refused(engine):
+    with pytest.raises(InvalidOption, match="use_det, use_cls and use_rec"):
+        engine.read(PAGES["line.png"], Options(use_det=False, use_cls=False, use_rec=False))
+
+
+def test_single_characters_ask_for_words_too(engine):
+    (line,) = engine.read(PAGES["line.png"], Options(use_det=False, return_single_char_box=True))
+    assert "".join(text for text, _, _ in line.words) == line.text.replace(" ", "")
+    for _, score, box in line.words:
+        assert 0 <= score <= 1
+        assert np.array(box).shape == (4, 2)
+
+
+def test_words_of_a_whole_page_lie_in_it_from_left_to_right(engine):
+    page = PAGES["line.png"]
+    (line,) = engine.read(page, Options(use_det=False, return_word_box=True))
+    assert [text for text, _, _ in line.words] == ["One", "line", "of", "text"]
+    lefts = [box[0][0] for _, _, box in line.words]
+    assert lefts == sorted(lefts)
+    corners = np.array([box for _, _, box in line.words])
+    assert corners.min() >= 0
+    assert (corners.max((0, 1)) <= page.shape[1::-1]).all()
+
+
+SHAPES = [(100, 1), (500, 1), (300, 2), (4, 3000), (3000, 4), (1, 1), (2, 2), (10_000_000, 1)]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("use_det", [True, False])
+def test_every_shape_is_answered(shape, use_det, engine):
+    page = np.zeros((*shape, 3), np.uint8)
+    assert engine.read(page, Options(use_det=use_det)) == []
+
+
+@pytest.mark.parametrize("shape", [*SHAPES, (7000, 7000), (1, 10_000_000), (60, 10_000)])
+def test_the_detectors_input_is_bounded(shape, engine):
+    detector = engine._ocr.text_det
+    shrunk, _ = engine._ocr.preprocess_img(np.zeros((*shape, 3), np.uint8))
+    prepared = detector.get_preprocess().resize(shrunk)
+    height, width = prepared.shape[:2]
+    assert height * width <= 12_000_000
+    assert height % 32 == width % 32 == 0
+    assert min(height, width) >= 32
+
+
+@pytest.mark.parametrize("shape", [(736, 736), (50, 1000), (1000, 50), (1500, 72), (40, 60)])
+def test_within_the_bound_the_detectors_input_is_rapidocrs(shape, engine):
+    page = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
+    ours = engine._ocr.text_det.get_preprocess()
+    stock = DetPreProcess(ours.limit_side_len, ours.limit_type, ours.mean, ours.std)
+    assert np.array_equal(ours(page), stock(page))
+
+
+def test_a_very_long_line_that_rapidocr_cannot_shrink_is_read(engine, rapidocr):
+    words = " ".join(f"station {number}" for number in range(100, 150))
+    font = ImageFont.load_default(40)
+    page = Image.new("RGB", (int(font.getlength(words)) + 40, 60), "white")
+    ImageDraw.Draw(page).text((20, 8), words, "black", font)
+    pixels = np.asarray(page)
+    assert pixels.shape[1] / pixels.shape[0] > 150
+    with pytest.raises(ResizeImgError):
+        rapidocr(pixels)
+    read = " ".join(line.text for line in engine.read(pixels, Options()))
+    assert "station 101" in read
+    assert "station 148" in read
+
+
+def test_a_call_ends_at_its_next_run_of_a_model(engine):
+    runs = []
+
+    def check() -> None:
+        runs.append(None)
+        if len(runs) == 2:
+            raise Timeout
+
+    with pytest.raises(Timeout):
+        engine.read(PAGES["table.png"], Options(), check=check)
+    assert len(runs) == 2
+
+
+def test_a_model_of_another_stage_is_refused():
+    models = root_dir / "models"
+    with pytest.raises(SettingsError, match="^rec_model_path: the model carries no characters"):
+        Engine(Settings(rec_model_path=models / "PP-OCRv6_det_small.onnx"))
+    with pytest.raises(SettingsError, match="^det_model_path: the model does not do this stage"):
+        Engine(Settings(det_model_path=models / "PP-OCRv6_rec_small.onnx"))
+
+
+def test_a_missing_default_model_is_not_downloaded(tmp_path):
+    config = tmp_path / "config.yaml"
+    config.write_text(CONFIG.replace("model_root_dir: null", f"model_root_dir: {tmp_path}"))
+    with pytest.raises(SettingsError, match="there is no model at .*nothing is downloaded"):
+        Engine(Settings(config=config))
+    assert [path.name for path in tmp_path.iterdir()] == ["config.yaml"]
+
+
+def test_the_configurations_own_values_are_the_defaults(tmp_path, engine):
+    config = tmp_path / "config.yaml"
+    config.write_text(CONFIG.replace("use_rec: true", "use_rec: false"))
+    page = PAGES["table.png"]
+    assert Engine(Settings(config=config)).read(page, Options()) == engine.read(
+        page, Options(use_rec=False)
+    )
+
+
+def test_another_engine_than_onnxruntime_is_refused(tmp_path):
+    config = tmp_path / "config.yaml"
+    config.write_text(CONFIG.replace('engine_type: "onnxruntime"', 'engine_type: "openvino"', 1))
+    with pytest.raises(SettingsError, match="Det.engine_type must be onnxruntime"):
+        Engine(Settings(config=config))
+
+
+def test_the_page_is_not_changed(engine):
+    page = PAGES["table.png"].copy()
+    engine.read(page, Options(return_word_box=True))
+    assert np.array_equal(page, PAGES["table.png"])

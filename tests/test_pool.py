@@ -1,0 +1,127 @@
+"""Who computes, who waits, who is turned away."""
+
+import asyncio
+import threading
+
+import pytest
+
+from ocr_runtime.errors import Busy, Timeout
+from ocr_runtime.pool import Pool
+
+
+class Gate:
+    """Work that goes on until it is opened, and counts those that started."""
+
+    def __init__(self) -> None:
+        self.opened = threading.Event()
+        self.started = threading.Semaphore(0)
+        self.ended = threading.Semaphore(0)
+
+    def work(self, check) -> str:
+        self.started.release()
+        try:
+            while not self.opened.wait(0.01):
+                check()
+        finally:
+            self.ended.release()
+        return "done"
+
+
+async def until_started(gate: Gate, number: int) -> None:
+    for _ in range(number):
+        assert await asyncio.to_thread(gate.started.acquire, timeout=10)
+
+
+def run(scenario) -> None:
+    asyncio.run(scenario())
+
+
+def test_the_result_comes_back_and_so_does_what_was_raised():
+    async def scenario():
+        pool = Pool(threads=1, max_queue=1, timeout_seconds=10)
+        assert await pool.run(lambda _: 42) == 42
+        with pytest.raises(ZeroDivisionError):
+            await pool.run(lambda _: 1 / 0)
+        assert await pool.run(lambda _: 43) == 43
+
+    run(scenario)
+
+
+def test_a_full_queue_turns_away_at_once_and_says_when_to_come_back():
+    async def scenario():
+        pool, gate = Pool(threads=2, max_queue=1, timeout_seconds=10), Gate()
+        taken = [asyncio.create_task(pool.run(gate.work)) for _ in range(3)]
+        await until_started(gate, 2)
+        with pytest.raises(Busy) as busy:
+            await pool.run(gate.work)
+        assert int(busy.value.headers["Retry-After"]) >= 1
+        gate.opened.set()
+        assert await asyncio.gather(*taken) == ["done"] * 3
+        assert await pool.run(gate.work) == "done"
+
+    run(scenario)
+
+
+def test_work_over_its_time_ends_at_its_next_check_and_frees_its_thread():
+    async def scenario():
+        pool, gate = Pool(threads=1, max_queue=0, timeout_seconds=0.05), Gate()
+        with pytest.raises(Timeout):
+            await pool.run(gate.work)
+        assert await asyncio.to_thread(gate.ended.acquire, timeout=10)
+        while True:
+            try:
+                assert await pool.run(lambda _: "next") == "next"
+                break
+            except Busy:  # its place is freed a moment after its end
+                await asyncio.sleep(0)
+
+    run(scenario)
+
+
+def test_work_that_nobody_waits_for_never_starts():
+    async def scenario():
+        pool, gate = Pool(threads=1, max_queue=5, timeout_seconds=10), Gate()
+        first = asyncio.create_task(pool.run(gate.work))
+        await until_started(gate, 1)
+        started = []
+        waiting = [asyncio.create_task(pool.run(lambda _: started.append(1))) for _ in range(5)]
+        await asyncio.sleep(0)
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        more = [asyncio.create_task(pool.run(gate.work)) for _ in range(5)]  # places are free again
+        gate.opened.set()
+        assert await asyncio.gather(first, *more) == ["done"] * 6
+        assert started == []
+
+    run(scenario)
+
+
+def test_a_thread_that_does_not_check_keeps_its_place():
+    """Abandoned work cannot pile up: it counts until it has really ended."""
+
+    async def scenario():
+        pool, gate = Pool(threads=1, max_queue=0, timeout_seconds=0.05), Gate()
+        with pytest.raises(Timeout):
+            await pool.run(lambda _: gate.opened.wait(10))
+        with pytest.raises(Busy):
+            await pool.run(lambda _: "next")
+        gate.opened.set()
+
+    run(scenario)
+
+
+def test_shutdown_drops_what_waits():
+    async def scenario():
+        pool, gate = Pool(threads=1, max_queue=1, timeout_seconds=10), Gate()
+        first = asyncio.create_task(pool.run(gate.work))
+        await until_started(gate, 1)
+        second = asyncio.create_task(pool.run(gate.work))
+        await asyncio.sleep(0)
+        pool.shutdown()
+        with pytest.raises(asyncio.CancelledError):
+            await second
+        gate.opened.set()
+        assert await first == "done"
+
+    run(scenario)

@@ -1,0 +1,135 @@
+"""Settings come from the environment, are checked, and stop the start with one line."""
+
+import subprocess
+
+import pytest
+from serving import BENTOML, ROOT, clean_environ
+
+from ocr_runtime.settings import Settings, SettingsError, granted_cores
+
+
+def test_an_empty_environment_gives_the_defaults():
+    settings = Settings.from_environ({"PATH": "/usr/bin"})
+    assert settings.max_body_mb == 20
+    assert settings.max_pixels == 50_000_000
+    assert settings.max_det_pixels == 12_000_000
+    assert settings.score_format == "string"
+    assert settings.threads_per_worker == granted_cores()
+
+
+def test_an_empty_variable_counts_as_unset():
+    assert Settings.from_environ({"OCR_THREADS": "", "det_model_path": ""}) == Settings()
+
+
+def test_the_cores_are_shared_by_the_workers():
+    workers = granted_cores() + 1
+    assert Settings.from_environ({"OCR_WORKERS": str(workers)}).threads_per_worker == 1
+    assert Settings.from_environ({"OCR_THREADS": "7"}).threads_per_worker == 7
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("OCR_WORKERS", "0"),
+        ("OCR_WORKERS", "two"),
+        ("OCR_THREADS", "0"),
+        ("OCR_MAX_BODY_MB", "-1"),
+        ("OCR_MAX_PIXELS", "0"),
+        ("OCR_MAX_DET_PIXELS", "1000"),
+        ("OCR_MAX_QUEUE", "-1"),
+        ("OCR_TIMEOUT_SECONDS", "0"),
+        ("OCR_TIMEOUT_SECONDS", "nan"),
+        ("OCR_SCORE_FORMAT", "percent"),
+        ("OCR_CONFIG", "/nowhere/config.yaml"),
+        ("det_model_path", "/nowhere/det.onnx"),
+        ("cls_model_path", "/nowhere/cls.onnx"),
+        ("rec_model_path", "/"),
+    ],
+)
+def test_a_value_out_of_bounds_is_refused_in_one_line_that_names_it(variable, value):
+    with pytest.raises(SettingsError) as error:
+        Settings.from_environ({variable: value})
+    assert str(error.value).startswith(f"{variable}={value!r}: ")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["OCR_THREAD", "OCR_config", "OCR_", "OCR_PORT_HTTP"])
+def test_an_unknown_name_is_refused(name):
+    with pytest.raises(SettingsError, match=name):
+        Settings.from_environ({name: "1"})
+
+
+def test_what_kubernetes_injects_for_a_service_called_ocr_is_let_through():
+    Settings.from_environ(
+        {
+            "OCR_SERVICE_HOST": "10.0.0.1",
+            "OCR_SERVICE_PORT": "80",
+            "OCR_SERVICE_PORT_HTTP": "80",
+            "OCR_PORT": "tcp://10.0.0.1:80",
+            "OCR_PORT_80_TCP": "tcp://10.0.0.1:80",
+            "OCR_PORT_80_TCP_PROTO": "tcp",
+            "OCR_PORT_80_TCP_PORT": "80",
+            "OCR_PORT_80_TCP_ADDR": "10.0.0.1",
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("files", "cores"),
+    [
+        ({"cpu.max": "100000 100000"}, 1),
+        ({"cpu.max": "50000 100000"}, 1),
+        ({"cpu.max": "max 100000"}, granted_cores()),
+        ({"cpu/cpu.cfs_quota_us": "100000", "cpu/cpu.cfs_period_us": "100000"}, 1),
+        ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, granted_cores()),
+        ({}, granted_cores()),
+    ],
+)
+def test_a_cgroup_quota_is_respected(tmp_path, files, cores):
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(content + "\n")
+    assert granted_cores(tmp_path) == cores
+
+
+def refused_start(**variables: str) -> str:
+    ended = subprocess.run(
+        [BENTOML, "serve", "--port", "0"],
+        cwd=ROOT,
+        env=clean_environ(**variables),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 1
+    return ended.stdout + ended.stderr
+
+
+def test_a_bad_setting_stops_the_start_with_one_line():
+    assert refused_start(OCR_TIMEOUT_SECONDS="-3") == (
+        "rapidocr: OCR_TIMEOUT_SECONDS='-3': Input should be greater than 0\n"
+    )
+
+
+def test_an_unknown_setting_stops_the_start_with_one_line():
+    assert refused_start(OCR_THRAEDS="2") == (
+        "rapidocr: OCR_THRAEDS is not a setting of this service\n"
+    )
+
+
+@pytest.mark.parametrize("stage", ["det", "cls", "rec"])
+def test_a_file_that_is_no_model_stops_the_start_with_one_line(stage, tmp_path):
+    rubbish = tmp_path / "model.onnx"
+    rubbish.write_bytes(b"not a model")
+    assert refused_start(**{f"{stage}_model_path": str(rubbish)}) == (
+        f"rapidocr: {stage}_model_path: {rubbish} is not an ONNX model\n"
+    )
+
+
+def test_a_file_that_is_no_configuration_stops_the_start_with_one_line(tmp_path):
+    config = tmp_path / "config.yaml"
+    config.write_text("Global: 1\n")
+    assert refused_start(OCR_CONFIG=str(config)) == (
+        f"rapidocr: OCR_CONFIG={config}: not a RapidOCR configuration\n"
+    )
