@@ -98,35 +98,49 @@ def document(apis: Mapping[str, API], *, version: str) -> dict[str, Any]:
 
 
 def _operation(api: API, schemas: dict[str, Any]) -> dict[str, Any]:
-    sent = _schema(api.input_spec, schemas)
-    answered = _schema(api.output_spec, schemas)
+    sent = _add(api.input_spec, schemas)
+    fields = {
+        name: field
+        for name, field in schemas[sent]["properties"].items()
+        if field.get("format") != "binary"
+    }
+    sent_as_text = f"{sent}AsText"
+    schemas[sent_as_text] = schemas[sent] | {"title": sent_as_text, "properties": fields}
+    answered = _add(api.output_spec, schemas)
     return {
         "tags": ["OCR"],
         "operationId": api.name,
         "summary": api.doc,
         "requestBody": {
             "required": True,
-            "content": {media_type: {"schema": sent} for media_type in READERS},
+            "content": {
+                media_type: _of(sent if media_type == "multipart/form-data" else sent_as_text)
+                for media_type in READERS
+            },
         },
         "responses": {
             "200": {
                 "description": "The lines in reading order; `{}` where there is no text.",
-                "content": {"application/json": {"schema": answered}},
+                "content": {"application/json": _of(answered)},
             }
         }
         | {str(status): _refusal(status) for status in by_status() if status != 503},
     }
 
 
-def _schema(model: Any, schemas: dict[str, Any]) -> dict[str, Any]:
-    """Put a model's schema, and those that it uses, among `schemas`; return its reference."""
-    name = next(base.__name__ for base in model.__mro__ if base.__module__ == schema.__name__)
+def _add(model: Any, schemas: dict[str, Any]) -> str:
+    """Put a model's schema, and those that it uses, among `schemas`; return its name."""
+    name: str = next(base.__name__ for base in model.__mro__ if base.__module__ == schema.__name__)
     content = model.model_json_schema(mode="serialization", ref_template=_REF)
     schemas.update(content.pop("$defs", {}))
     for field in content.get("properties", {}).values():
         field.pop("default", None)  # a missing field is not null
     schemas[name] = content | {"title": name}
-    return {"$ref": _REF.format(model=name)}
+    return name
+
+
+def _of(name: str) -> dict[str, Any]:
+    return {"schema": {"$ref": _REF.format(model=name)}}
 
 
 def _refusal(status: int) -> dict[str, Any]:
@@ -134,12 +148,12 @@ def _refusal(status: int) -> dict[str, Any]:
     response: dict[str, Any] = {
         "description": "; ".join(f"`{code}`" for code in errors),
         "content": {
-            "application/json": {
-                "schema": {"$ref": _REF.format(model="Error")},
+            "application/json": _of("Error")
+            | {
                 "examples": {
                     code: {"value": {"error": error.sentence, "code": code}}
                     for code, error in errors.items()
-                },
+                }
             }
         },
     }

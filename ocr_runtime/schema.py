@@ -51,6 +51,21 @@ Growth = Annotated[
 ]
 
 
+class Image(BaseModel):
+    """One image, as a file or as text."""
+
+    image_file: Path = Field(
+        default_factory=_missing,
+        description="An encoded image: JPEG, PNG, WebP, BMP, TIFF or GIF. "
+        "Its name and declared type do not matter.",
+    )
+    image_data: str = Field(
+        default_factory=_missing,
+        description="The same as base64: standard or URL-safe alphabet, with or without padding, "
+        "line breaks or a `data:image/...;base64,` prefix.",
+    )
+
+
 class Options(BaseModel):
     """How one image is to be read; `None` means the configured default."""
 
@@ -72,19 +87,8 @@ class Options(BaseModel):
     )
 
 
-class OCRRequest(Options):
+class OCRRequest(Options, Image):
     """One image and how to read it. Send either `image_file` or `image_data`."""
-
-    image_file: Path = Field(
-        default_factory=_missing,
-        description="An encoded image: JPEG, PNG, WebP, BMP, TIFF or GIF. "
-        "Its name and declared type do not matter.",
-    )
-    image_data: str = Field(
-        default_factory=_missing,
-        description="The same as base64: standard or URL-safe alphabet, with or without padding, "
-        "line breaks or a `data:image/...;base64,` prefix.",
-    )
 
 
 def understand(fields: Mapping[str, Any]) -> tuple[bytes | str, Options]:

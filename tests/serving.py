@@ -16,7 +16,7 @@ BENTOML = Path(sys.executable).with_name("bentoml")
 
 
 def clean_environ(**variables: str) -> dict[str, str]:
-    """This process's environment without settings of the service, and with `variables`."""
+    """The environment of this process without settings of the service, and with `variables`."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("OCR_")}
     return kept | {"PATH": f"{BENTOML.parent}:{kept['PATH']}"} | variables
 

@@ -31,23 +31,23 @@ def gray(latin) -> Image.Image:
     return latin.convert("L")
 
 
-@pytest.mark.parametrize("format", FORMATS)
-def test_each_format_is_read(format, latin):
-    if format == "GIF":
+@pytest.mark.parametrize("kind", FORMATS)
+def test_each_format_is_read(kind, latin):
+    if kind == "GIF":
         latin = latin.convert("P").convert("RGB")
-    assert distance(decoded(encoded(latin, format)), latin) < 3
+    assert distance(decoded(encoded(latin, kind)), latin) < 3
 
 
-@pytest.mark.parametrize("format", ["PNG", "BMP", "TIFF"])
-def test_a_lossless_colour_page_keeps_every_pixel(format, latin):
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF"])
+def test_a_lossless_colour_page_keeps_every_pixel(kind, latin):
     latin.paste((200, 40, 90), (10, 10, 60, 60))
-    assert np.array_equal(decoded(encoded(latin, format)), bgr(latin))
+    assert np.array_equal(decoded(encoded(latin, kind)), bgr(latin))
 
 
-@pytest.mark.parametrize("format", ["PNG", "TIFF", "BMP", "GIF"])
-def test_1_bit(format, gray):
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "BMP", "GIF"])
+def test_1_bit(kind, gray):
     page = gray.convert("1")
-    assert np.array_equal(decoded(encoded(page, format)), bgr(page))
+    assert np.array_equal(decoded(encoded(page, kind)), bgr(page))
 
 
 def test_1_bit_fax(gray):
@@ -56,15 +56,15 @@ def test_1_bit_fax(gray):
     assert np.array_equal(decoded(data), bgr(page))
 
 
-@pytest.mark.parametrize("format", ["PNG", "JPEG", "TIFF", "BMP", "WEBP"])
-def test_gray(format, gray):
-    assert distance(decoded(encoded(gray, format)), gray) < 2
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "BMP", "WEBP"])
+def test_gray(kind, gray):
+    assert distance(decoded(encoded(gray, kind)), gray) < 2
 
 
-@pytest.mark.parametrize("format", ["PNG", "GIF", "BMP", "TIFF"])
-def test_palette(format, latin):
+@pytest.mark.parametrize("kind", ["PNG", "GIF", "BMP", "TIFF"])
+def test_palette(kind, latin):
     page = latin.quantize(16)
-    assert np.array_equal(decoded(encoded(page, format)), bgr(page))
+    assert np.array_equal(decoded(encoded(page, kind)), bgr(page))
 
 
 def test_palette_with_a_transparent_colour():
@@ -104,10 +104,10 @@ def test_gray_with_alpha():
     assert seen[0, 0].tolist() == [255, 255, 255]
 
 
-@pytest.mark.parametrize("format", ["JPEG", "TIFF"])
-def test_cmyk(format, latin):
+@pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
+def test_cmyk(kind, latin):
     latin.paste((200, 40, 90), (10, 10, 60, 60))
-    assert distance(decoded(encoded(latin.convert("CMYK"), format)), latin) < 3
+    assert distance(decoded(encoded(latin.convert("CMYK"), kind)), latin) < 3
 
 
 def test_ycck(latin):
@@ -202,12 +202,12 @@ STORED = {  # what a camera held this way has stored, by EXIF orientation
 
 
 @pytest.mark.parametrize("orientation", STORED)
-@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF"])
-def test_exif_orientation_is_applied(format, orientation, latin):
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_exif_orientation_is_applied(kind, orientation, latin):
     exif = Image.Exif()
     exif[0x0112] = orientation
-    options = {"lossless": True} if format == "WEBP" else {}
-    data = encoded(STORED[orientation](latin), format, exif=exif, **options)
+    options = {"lossless": True} if kind == "WEBP" else {}
+    data = encoded(STORED[orientation](latin), kind, exif=exif, **options)
     assert distance(decoded(data), latin) < 3
 
 
@@ -222,16 +222,16 @@ def test_damaged_exif_turns_nothing(latin):
     assert distance(decoded(encoded(latin, "JPEG", exif=b"Exif\0\0II*\0rubbish")), latin) < 3
 
 
-@pytest.mark.parametrize("format", ["GIF", "TIFF", "WEBP", "PNG"])
-def test_of_several_frames_the_first_is_read(format):
+@pytest.mark.parametrize("kind", ["GIF", "TIFF", "WEBP", "PNG"])
+def test_of_several_frames_the_first_is_read(kind):
     first, second = (Image.new("RGB", (16, 16), colour) for colour in (WHITE, BLACK))
-    data = encoded(first, format, save_all=True, append_images=[second])
+    data = encoded(first, kind, save_all=True, append_images=[second])
     assert decoded(data).min() > 250
 
 
-@pytest.mark.parametrize("format", FORMATS)
-def test_a_truncated_file_is_refused(format, latin):
-    data = encoded(latin, format)
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_truncated_file_is_refused(kind, latin):
+    data = encoded(latin, kind)
     with pytest.raises(UnsupportedImage):
         decoded(data[: len(data) // 2])
 

@@ -1,0 +1,47 @@
+"""The page at /docs sends a file and shows the answer, in a real browser."""
+
+import shutil
+
+import pytest
+from conftest import DATA, TRUTH
+from playwright.sync_api import expect, sync_playwright
+
+CHROMIUM = shutil.which("chromium")
+HOST = "ocr.example"  # a name, for Swagger treats 127.0.0.1 as private and shows no badge there
+
+
+@pytest.fixture(scope="module")
+def browser():
+    assert CHROMIUM, "the browser tests need chromium: apt-get install chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", f"--host-resolver-rules=MAP {HOST} 127.0.0.1"],
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.mark.parametrize("path", ["/docs", "/"])
+def test_a_file_sent_through_the_form_shows_its_text(path, browser, server):
+    asked = set()
+    page = browser.new_page()
+    page.on("request", lambda request: asked.add(request.url.split("/")[2].partition(":")[0]))
+    page.goto(server.url.replace("127.0.0.1", HOST) + path)
+    page.locator("#operations-OCR-ocr .opblock-summary-control").click()
+    page.locator('input[type="file"]').set_input_files(DATA / "chinese.png")
+    page.get_by_role("button", name="Execute").click()
+    answer = page.locator(".live-responses-table")
+    for line in TRUTH["chinese.png"]:
+        expect(answer).to_contain_text(line, timeout=60_000)
+    assert asked == {HOST}
+    page.close()
+
+
+def test_the_form_offers_every_field(browser, server):
+    page = browser.new_page()
+    page.goto(server.url + "/docs")
+    page.locator("#operations-OCR-ocr .opblock-summary-control").click()
+    rows = page.locator("#operations-OCR-ocr tr[data-property-name]")
+    expect(rows).to_have_count(10)
+    page.close()

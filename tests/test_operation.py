@@ -1,0 +1,170 @@
+"""The service under settings other than the default ones."""
+
+import itertools
+import re
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+import pytest
+from conftest import TRUTH, encoded, page_bytes
+from PIL import Image
+from rapidocr.main import DEFAULT_CFG_PATH
+from serving import serving
+from test_contract import assert_error
+
+LINE, TABLE = page_bytes("line.png"), page_bytes("table.png")
+FAST = {"use_det": "false"}
+SLOW = encoded(Image.new("L", (1, 300)))  # a shape that the detector enlarges to its bound
+
+
+def test_a_full_queue_is_busy_and_says_when_to_come_back(tmp_path):
+    with serving(tmp_path, OCR_THREADS="1", OCR_MAX_QUEUE="1") as server:
+        with ThreadPoolExecutor(6) as threads:
+            responses = list(threads.map(lambda _: server.ocr(SLOW), range(6)))
+        busy = [response for response in responses if response.status_code != 200]
+        assert [response.text for response in responses if response.ok] == ["{}"] * (6 - len(busy))
+        assert 1 <= len(busy) <= 4
+        for response in busy:
+            assert_error(response, 429, "busy")
+            assert int(response.headers["retry-after"]) >= 1
+        assert server.ocr(LINE, **FAST).status_code == 200
+
+
+def test_over_its_time_a_request_ends_and_the_work_it_left_does_not_pile_up(tmp_path):
+    with serving(
+        tmp_path, OCR_THREADS="1", OCR_TIMEOUT_SECONDS="0.5", OCR_MAX_QUEUE="50"
+    ) as server:
+        with ThreadPoolExecutor(20) as threads:
+            for response in threads.map(lambda _: server.ocr(SLOW), range(20)):
+                assert_error(response, 504, "timeout")
+        # 20 of them one after the other take minutes; only the one that runs has to end.
+        codes = [server.ocr(LINE, **FAST).status_code for _ in range(60)]
+        assert codes[-1] == 200
+
+
+def test_probes_answer_while_everything_is_busy(tmp_path):
+    with (
+        serving(tmp_path, OCR_THREADS="1", OCR_MAX_QUEUE="0") as server,
+        ThreadPoolExecutor(3) as threads,
+    ):
+        slow = [threads.submit(server.ocr, SLOW) for _ in range(3)]
+        refused = list(itertools.islice(as_completed(slow), 2))  # while the third computes
+        assert [future.result().status_code for future in refused] == [429, 429]
+        probes = [server.get(path).status_code for path in ("/livez", "/readyz", "/metrics")]
+        assert probes == [200, 200, 200]
+        assert server.ocr(LINE, **FAST).status_code == 429
+
+
+def test_our_own_faults_are_logged_with_the_request_id_and_not_shown(tmp_path):
+    config = tmp_path / "config.yaml"  # a division by zero in RapidOCR's padding
+    stock = DEFAULT_CFG_PATH.read_text()
+    config.write_text(stock.replace("width_height_ratio: 8", "width_height_ratio: 0"))
+    with serving(tmp_path, OCR_CONFIG=str(config)) as server:
+        response = server.ocr(LINE)
+        assert_error(response, 500, "internal")
+        assert server.ocr(LINE, **FAST).status_code == 200
+    assert f"request {response.headers['x-request-id']} failed" in server.log()
+    assert "ZeroDivisionError" in server.log()
+
+
+def test_what_a_caller_gets_wrong_is_no_traceback_in_the_log(tmp_path):
+    with serving(tmp_path) as server:
+        server.ocr(b"no image")
+        server.ocr()
+        server.get("/nothing")
+    assert "Traceback" not in server.log()
+    assert len(re.findall(r"path=/(ocr|nothing)", server.log())) == 3
+
+
+def test_scores_as_numbers(tmp_path):
+    with serving(tmp_path, OCR_SCORE_FORMAT="number") as server:
+        entry = server.ocr(LINE, **FAST, return_word_box=True).json()["0"]
+        assert isinstance(entry["score"], float)
+        assert 0.9 < entry["score"] <= 1
+        assert all(isinstance(word["score"], float) for word in entry["words"])
+
+
+def test_limits_can_be_set(tmp_path):
+    with serving(tmp_path, OCR_MAX_BODY_MB="1", OCR_MAX_PIXELS="10000") as server:
+        assert_error(server.ocr(bytes(1 << 20)), 413, "body_too_large")
+        assert_error(server.ocr(encoded(Image.new("L", (101, 100)))), 413, "image_too_large")
+        assert server.ocr(encoded(Image.new("L", (100, 100))), **FAST).text == "{}"
+
+
+@pytest.mark.parametrize("width_height", [(1, 100), (1, 500), (2, 300), (3000, 4), (1, 2_000_000)])
+def test_shapes_that_brought_rapidocr_down_are_answered(width_height, server):
+    data = encoded(Image.new("L", width_height))
+    assert server.ocr(data).text == "{}"
+
+
+def test_several_workers_serve_together(tmp_path):
+    with serving(tmp_path, OCR_WORKERS="2") as server:
+        with ThreadPoolExecutor(8) as threads:
+            texts = {
+                response.text for response in threads.map(lambda _: server.ocr(TABLE), range(8))
+            }
+        assert len(texts) == 1
+        workers = [
+            pid for pid in server.pids() if b"worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        ]
+        assert len(workers) == 2
+
+
+def test_threads_follow_the_setting(tmp_path):
+    with serving(tmp_path, OCR_THREADS="1") as server:
+        server.ocr(TABLE)
+        (worker,) = [
+            pid for pid in server.pids() if b"worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        ]
+        names = [path.read_text() for path in Path(f"/proc/{worker}/task").glob("*/comm")]
+    assert not [name for name in names if "onnx" in name.lower()]
+
+
+def test_a_request_in_flight_is_answered_before_the_end(tmp_path):
+    with serving(tmp_path) as server, ThreadPoolExecutor(1) as threads:
+        flight = threads.submit(server.ocr, SLOW)
+        while not re.search(
+            r'request_in_progress{endpoint="/ocr".* 1', server.get("/metrics").text
+        ):
+            pass
+        server.process.terminate()
+        assert flight.result().text == "{}"
+        assert server.process.wait(30) == 0
+
+
+@pytest.fixture(scope="session")
+def v4_models(tmp_path_factory) -> dict[str, str]:
+    """The PP-OCRv4 models, which come in the wheel of an older RapidOCR."""
+    folder = tmp_path_factory.mktemp("v4")
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*command, "--no-deps", "--dest", folder, "rapidocr==3.4.5"], check=True)
+    (wheel,) = folder.glob("*.whl")
+    subprocess.run([sys.executable, "-m", "zipfile", "-e", wheel, folder], check=True)
+    models = folder / "rapidocr" / "models"
+    return {
+        "det_model_path": str(models / "ch_PP-OCRv4_det_infer.onnx"),
+        "cls_model_path": str(models / "ch_ppocr_mobile_v2.0_cls_infer.onnx"),
+        "rec_model_path": str(models / "ch_PP-OCRv4_rec_infer.onnx"),
+    }
+
+
+@pytest.mark.parametrize("chosen", [["det"], ["cls"], ["rec"], ["det", "cls", "rec"]], ids="+".join)
+def test_models_by_environment_work_alone_and_together(chosen, v4_models, tmp_path, server):
+    paths = {f"{stage}_model_path": v4_models[f"{stage}_model_path"] for stage in chosen}
+    with serving(tmp_path, **paths) as other:
+        answer = other.ocr(TABLE).json()
+    letters = [entry["rec_txt"].replace(" ", "") for entry in answer.values()]
+    assert letters == [text.replace(" ", "") for text in TRUTH["table.png"]]
+    same = answer == server.ocr(TABLE).json()
+    assert same == (chosen == ["cls"])  # it is the same classifier in both
+
+
+def test_a_configuration_takes_the_place_of_rapidocrs(tmp_path):
+    config = tmp_path / "config.yaml"
+    stock = DEFAULT_CFG_PATH.read_text()
+    config.write_text(stock.replace("use_det: true", "use_det: false"))
+    with serving(tmp_path, OCR_CONFIG=str(config)) as server:
+        assert server.ocr(LINE).json()["0"]["rec_txt"] == TRUTH["line.png"][0]
+        assert "dt_boxes" in server.ocr(LINE, use_det=True).json()["0"]
