@@ -6,6 +6,7 @@ image --_from_base64--> bytes --Pillow--> frame --_rgb--> colours as seen --EXIF
 import base64
 import binascii
 import io
+import logging
 import re
 import warnings
 
@@ -18,7 +19,9 @@ from .errors import ImageTooLarge, InvalidBase64, UnsupportedImage
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 
 Image.MAX_IMAGE_PIXELS = None  # our own limit is checked on the header, before a pixel is decoded
-warnings.filterwarnings("ignore", module=r"PIL\.")  # on damaged files; the caller gets our error
+# What Pillow has to say of damaged files is for the caller, who gets our error, not for the log.
+logging.getLogger("PIL").setLevel(logging.CRITICAL)
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 _NOT_AN_IMAGE = f"This is not an image in one of the formats {', '.join(FORMATS)}."
 _DAMAGED = "The image is damaged or truncated."

@@ -46,13 +46,11 @@ class Server:
     def log(self) -> str:
         return self._log.read_text()
 
-    def pids(self) -> list[int]:
-        """The server's process and its descendants."""
-        found = [self.process.pid]
-        for pid in found:
-            children = Path(f"/proc/{pid}/task/{pid}/children")
-            found += [int(child) for child in children.read_text().split()]
-        return found
+    def workers(self) -> list[int]:
+        """The process ids of those that compute."""
+        pid = self.process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return [int(child) for child in children if b"worker" in _command(child)]
 
     def wait_until_ready(self) -> None:
         for _ in range(600):
@@ -63,6 +61,10 @@ class Server:
                     return
             time.sleep(0.1)
         raise AssertionError(f"the server did not get ready:\n{self.log()}")
+
+
+def _command(pid: str) -> bytes:
+    return Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 @contextlib.contextmanager

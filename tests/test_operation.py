@@ -106,18 +106,13 @@ def test_several_workers_serve_together(tmp_path):
                 response.text for response in threads.map(lambda _: server.ocr(TABLE), range(8))
             }
         assert len(texts) == 1
-        workers = [
-            pid for pid in server.pids() if b"worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
-        ]
-        assert len(workers) == 2
+        assert len(server.workers()) == 2
 
 
 def test_threads_follow_the_setting(tmp_path):
     with serving(tmp_path, OCR_THREADS="1") as server:
         server.ocr(TABLE)
-        (worker,) = [
-            pid for pid in server.pids() if b"worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
-        ]
+        (worker,) = server.workers()
         names = [path.read_text() for path in Path(f"/proc/{worker}/task").glob("*/comm")]
     assert not [name for name in names if "onnx" in name.lower()]
 

@@ -1,0 +1,21 @@
+"""A short run of scripts/fuzz, with files that no earlier run has seen."""
+
+import re
+import subprocess
+import time
+
+from serving import ROOT
+
+
+def test_mutated_files_give_pages_or_our_errors(tmp_path):
+    ended = subprocess.run(
+        [ROOT / "scripts/fuzz", "--files", "3000", "--seed", str(int(time.time()))],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert re.match(r"3000 files: .*'page': \d+", ended.stdout)
+    assert list(tmp_path.iterdir()) == []
