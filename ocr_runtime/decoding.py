@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
 from PIL.ExifTags import Base as Tag
 
-from .errors import ImageTooLarge, InvalidBase64, UnsupportedImage
+from .errors import ImageTooLarge, InvalidBase64, MissingImage, UnsupportedImage
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 
@@ -25,7 +25,14 @@ warnings.filterwarnings("ignore", module=r"PIL\.")
 
 _NOT_AN_IMAGE = f"This is not an image in one of the formats {', '.join(FORMATS)}."
 _DAMAGED = "The image is damaged or truncated."
+_TOO_MANY_SCANS = "The JPEG has too many scans."
 _DEEP = "Float and 32-bit or signed samples have no agreed brightness; send 8 or 16 bits a sample."
+
+# A progressive JPEG goes over its pixels once a scan, and may have any number of 75-byte scans:
+# https://libjpeg-turbo.org/pmwiki/uploads/About/TwoIssueswiththeJPEGStandard.pdf
+_JPEGS = ("JPEG", "MPO")
+_SCAN = b"\xff\xda"
+_MAX_SCANS = 20  # of the largest image; a smaller one may have more. Encoders write about 10.
 
 _DATA_URL = re.compile(r"\s*data:[^,]{0,256};base64,", re.IGNORECASE)
 _TO_STANDARD = str.maketrans("-_", "+/", " \t\r\n\v\f")
@@ -54,18 +61,21 @@ def decode(image: bytes | str, *, max_pixels: int) -> np.ndarray:
         The page as uint8, shape (H, W, 3), BGR, EXIF rotation applied, read-only.
 
     Raises:
-        InvalidBase64: text that is not base64.
+        InvalidBase64, MissingImage: text that is not base64, or that is base64 of nothing.
         UnsupportedImage: not an image, damaged, truncated, or in no format of `FORMATS`.
         ImageTooLarge: more than `max_pixels` pixels.
     """
     data = _from_base64(image) if isinstance(image, str) else image
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as frame:
-            if frame.width * frame.height > max_pixels:
+            pixels = frame.width * frame.height
+            if pixels > max_pixels:
                 raise ImageTooLarge(
                     f"The image has {frame.width} x {frame.height} pixels; "
                     f"at most {max_pixels} are accepted."
                 )
+            if frame.format in _JPEGS and data.count(_SCAN) * pixels > _MAX_SCANS * max_pixels:
+                raise UnsupportedImage(_TOO_MANY_SCANS)
             frame.load()
             orientation = _orientation(frame)
             page = _rgb(frame)
@@ -77,13 +87,15 @@ def decode(image: bytes | str, *, max_pixels: int) -> np.ndarray:
         raise UnsupportedImage(_DAMAGED) from exc
     if orientation in _UPRIGHT:
         page = page.transpose(_UPRIGHT[orientation])
-    pixels = np.frombuffer(page.tobytes("raw", "BGR"), np.uint8)
-    return pixels.reshape(page.height, page.width, 3)
+    samples = np.frombuffer(page.tobytes("raw", "BGR"), np.uint8)
+    return samples.reshape(page.height, page.width, 3)
 
 
 def _from_base64(text: str) -> bytes:
     prefix = _DATA_URL.match(text)
     digits = text[prefix.end() if prefix else 0 :].translate(_TO_STANDARD).rstrip("=")
+    if not digits:
+        raise MissingImage
     try:
         return base64.b64decode(digits + "=" * (-len(digits) % 4), validate=True)
     except (binascii.Error, ValueError) as exc:
@@ -118,10 +130,16 @@ def _from_16_bit(frame: Image.Image) -> Image.Image:
     """
     tags = getattr(frame, "tag_v2", {})
     bits = tags.get(Tag.BitsPerSample, (16,))[0]
-    gray = (np.asarray(frame) >> (bits - 8)).astype(np.uint8)
+    samples = np.asarray(frame)
+    gray = (samples >> (bits - 8)).astype(np.uint8)
     if tags.get(Tag.PhotometricInterpretation) == 0:
         gray = 255 - gray
-    return Image.fromarray(gray).convert("RGB")
+    page = Image.fromarray(gray)
+    if isinstance(nothing := frame.info.get("transparency"), int):
+        page = page.convert("LA")
+        page.putalpha(Image.fromarray(np.where(samples == nothing, 0, 255).astype(np.uint8)))
+        return _on_ground(page.convert("RGBA"))
+    return page.convert("RGB")
 
 
 def _on_ground(frame: Image.Image) -> Image.Image:

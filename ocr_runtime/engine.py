@@ -45,6 +45,9 @@ Check = Callable[[], None]
 _MAX_LINE_RATIO = 256
 """Width by height of the longest line: six of them, as RapidOCR batches them, take 1.5 GB."""
 
+_WORD = cv2.putText(np.full((64, 160, 3), 255, np.uint8), "OCR", (16, 48), 2, 1.5, (0, 0, 0), 3)
+"""What is read at the start."""
+
 
 class Engine:
     """RapidOCR with its models loaded and run once.
@@ -55,7 +58,13 @@ class Engine:
 
     def __init__(self, settings: Settings) -> None:
         self._ocr = _load(settings)
-        _warm_up(self._ocr)
+        _warm_up(self._ocr, settings)
+        try:
+            self.read(_WORD, Options())
+        except Exception as exc:  # whatever a value of the configuration makes RapidOCR raise
+            raise SettingsError(
+                f"OCR_CONFIG={settings.config}: no page can be read with it"
+            ) from exc
 
     def read(
         self, page: np.ndarray, options: Options, *, check: Check = lambda: None
@@ -161,19 +170,19 @@ def _model_path(cfg: DictConfig, stage: str) -> Path:
     return Path(cfg.Global.model_root_dir) / Path(info["model_dir"]).name
 
 
-def _warm_up(ocr: RapidOCR) -> None:
+def _warm_up(ocr: RapidOCR, settings: Settings) -> None:
     """Run each stage once, on a drawn word: now it is ready, and a misplaced model shows."""
-    word = cv2.putText(np.full((64, 160, 3), 255, np.uint8), "OCR", (16, 48), 2, 1.5, (0, 0, 0), 3)
     stages: dict[str, Callable[[], Any]] = {
-        "det": lambda: ocr.text_det(word),
-        "cls": lambda: ocr.cls_and_rotate([word]),
-        "rec": lambda: ocr.recognize_txt([word]),
+        "det_model_path": lambda: ocr.text_det(_WORD),
+        "cls_model_path": lambda: ocr.cls_and_rotate([_WORD]),
+        "rec_model_path": lambda: ocr.recognize_txt([_WORD]),
     }
-    for stage, run in stages.items():
+    for setting, run in stages.items():
         try:
             run()
         except Exception as exc:  # whatever a foreign model makes the stage raise
-            raise SettingsError(f"{stage}_model_path: the model does not do this stage") from exc
+            name = setting if getattr(settings, setting) else "OCR_CONFIG"
+            raise SettingsError(f"{name}: the model does not do the stage of {setting}") from exc
 
 
 def _for_one_call(shared: RapidOCR, options: Options, check: Check) -> RapidOCR:
@@ -286,16 +295,25 @@ class _BoundedRapidOCR(RapidOCR):
     max_det_pixels: int
 
     def preprocess_img(self, ori_img: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
-        try:
-            return super().preprocess_img(ori_img)
-        except ResizeImgError:
-            # So thin that its short side would vanish: shrink it only so far that the detector's
-            # input, which is padded to a quarter of its width, stays within its bound.
-            height, width = ori_img.shape[:2]
-            scale = min(1.0, math.sqrt(4 * self.max_det_pixels) / max(height, width))
-            size = max(1, round(width * scale)), max(1, round(height * scale))
-            ratios = {"ratio_h": height / size[1], "ratio_w": width / size[0]}
-            return cv2.resize(ori_img, size), {"preprocess": ratios}
+        """Shrink or enlarge a page as RapidOCR does, unless it is too thin for that.
+
+        RapidOCR raises where a short side would vanish, and where it enlarges one to 30 pixels, or
+        pads a wide page to a quarter of its width, the page itself may grow to gigabytes.
+        """
+        height, width = ori_img.shape[:2]
+        short, long = sorted((height, width))
+        shrunk = min(1.0, self.max_side_len / long)
+        grown = long * max(shrunk, self.min_side_len / short)
+        longest = math.sqrt(4 * max(self.max_det_pixels, self.max_side_len**2))
+        if grown <= longest:
+            try:
+                return super().preprocess_img(ori_img)
+            except ResizeImgError:
+                pass
+        scale = min(1.0, longest / long)
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        ratios = {"ratio_h": height / size[1], "ratio_w": width / size[0]}
+        return cv2.resize(ori_img, size), {"preprocess": ratios}
 
     def recognize_txt(self, img: list[np.ndarray]) -> TextRecOutput:
         return super().recognize_txt([_squeezed(crop) for crop in img])

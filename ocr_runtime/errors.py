@@ -16,7 +16,6 @@
     ├── UnsupportedImage          415  the bytes are not an image that we can decode
     ├── Busy                      429  the queue is full
     ├── Internal                  500  our fault; what happened is in the log only
-    ├── NotReady                  503  the models have not run yet
     └── Timeout                   504  not answered in time
 
 Each is raised with a sentence for the caller and carries nothing of the inside.
@@ -105,11 +104,6 @@ class Busy(OCRError):
 class Internal(OCRError):
     status, code = 500, "internal"
     sentence = "Something went wrong on our side; the log knows it by the request id."
-
-
-class NotReady(OCRError):
-    status, code = 503, "not_ready"
-    sentence = "The models are not loaded yet."
 
 
 class Timeout(OCRError):

@@ -23,6 +23,7 @@ Fields = dict[str, Any]
 _Parameters = dict[bytes, bytes]
 
 _MAX_FIELDS = 100
+_MAX_ESCAPES = 2_000_000  # some seconds; three times what 20 MiB of base64 have
 _MAX_PART_HEADER_BYTES = 1 << 20  # a file name may be very long
 
 
@@ -80,6 +81,8 @@ def _multipart(body: bytes, parameters: _Parameters) -> Fields:
 
 
 def _urlencoded(body: bytes, _: _Parameters) -> Fields:
+    if body.count(b"%") > _MAX_ESCAPES:
+        raise MalformedRequest("The form has too many escapes.")
     try:
         pairs = parse_qsl(
             body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=_MAX_FIELDS
@@ -88,7 +91,7 @@ def _urlencoded(body: bytes, _: _Parameters) -> Fields:
         raise MalformedRequest("The form has too many fields.") from exc
     fields = _unique((name, _text(value)) for name, value in pairs)
     image_data = fields.get("image_data", "")
-    if "+" not in image_data:  # sent without escaping: every "+" has become a space
+    if image_data.strip() and b"%2B" not in body.upper():  # base64 whose "+" were not escaped
         fields["image_data"] = image_data.replace(" ", "+")
     return fields
 

@@ -12,7 +12,7 @@ import json
 import logging
 import re
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextvars import ContextVar
 from typing import Any
 
@@ -60,7 +60,8 @@ class FromForm:
     @classmethod
     async def from_http_request(cls, request: Request, _serde: object) -> Any:
         try:
-            if request.headers.get("content-encoding", "identity") != "identity":
+            encoding = request.headers.get("content-encoding", "").strip().lower()
+            if encoding not in ("", "identity"):
                 raise UnsupportedMediaType("Send the body without a content encoding.")
             body = await request.body()
             content_type = request.headers.get("content-type", "")
@@ -69,7 +70,8 @@ class FromForm:
             return Refused(refused=exc)
         except ClientDisconnect:
             return Refused(refused=MalformedRequest("The body never came to its end."))
-        return cls.model_construct(**fields)  # type: ignore[attr-defined]
+        known: Iterable[str] = cls.model_fields  # type: ignore[attr-defined]
+        return cls.model_construct(**{name: fields.get(name) for name in known})  # type: ignore[attr-defined]
 
 
 def answering(handler: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:

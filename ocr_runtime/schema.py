@@ -72,18 +72,24 @@ class Options(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     use_det: Flag = Field(
-        None, description="Detect text; off: the whole image is taken as one line."
+        default=None, description="Detect text; off: the whole image is taken as one line."
     )
-    use_cls: Flag = Field(None, description="Classify each line's direction, 0 or 180 degrees.")
-    use_rec: Flag = Field(None, description="Recognise the text of each line.")
-    text_score: Share = Field(None, description="Lines recognised with a lower score are left out.")
-    box_thresh: Share = Field(None, description="Detected boxes with a lower score are left out.")
-    unclip_ratio: Growth = Field(None, description="How far a detected box is grown.")
+    use_cls: Flag = Field(
+        default=None, description="Classify each line's direction, 0 or 180 degrees."
+    )
+    use_rec: Flag = Field(default=None, description="Recognise the text of each line.")
+    text_score: Share = Field(
+        default=None, description="Lines recognised with a lower score are left out."
+    )
+    box_thresh: Share = Field(
+        default=None, description="Detected boxes with a lower score are left out."
+    )
+    unclip_ratio: Growth = Field(default=None, description="How far a detected box is grown.")
     return_word_box: Flag = Field(
-        None, description="Add `words` to each line: Chinese by character, Latin by word."
+        default=None, description="Add `words` to each line: Chinese by character, Latin by word."
     )
     return_single_char_box: Flag = Field(
-        None, description="Add `words` to each line, every character on its own."
+        default=None, description="Add `words` to each line, every character on its own."
     )
 
 
@@ -105,7 +111,9 @@ def understand(fields: Mapping[str, Any]) -> tuple[bytes | str, Options]:
         InvalidBase64, UnsupportedImage: the image's field holds something else than an image.
         InvalidOption: an option is not of its type or range.
     """
-    image_file, image_data = (fields.get(name) for name in ("image_file", "image_data"))
+    image_file, image_data = fields.get("image_file"), fields.get("image_data")
+    if isinstance(image_data, str):
+        image_data = image_data.strip()
     if isinstance(image_file, Path):  # called in process
         image_file = image_file.read_bytes()
     image = image_file or image_data

@@ -102,7 +102,7 @@ class Settings(BaseModel):
         alias="OCR_TIMEOUT_SECONDS",
         gt=0,
         le=3600,
-        description="Longest time from a request's arrival to its answer, in seconds.",
+        description="Longest time that a request, once received, may wait and compute, in seconds.",
     )
     score_format: Literal["string", "number"] = Field(
         "string",

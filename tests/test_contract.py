@@ -16,7 +16,6 @@ from PIL import Image
 
 from ocr_runtime.decoding import decode
 from ocr_runtime.schema import Options, answer
-from ocr_runtime.settings import Settings
 
 TABLE = page_bytes("table.png")
 LINE = page_bytes("line.png")
@@ -195,6 +194,12 @@ def test_urlencoded_base64_whose_plus_signs_were_not_escaped(server, line_answer
     assert requests.post(server.url + "/ocr", data=body, headers=headers).json() == line_answer
 
 
+def test_urlencoded_base64_with_spaces_of_its_own(server, line_answer):
+    spaced = "  " + BASE64[:8] + " " + BASE64[8:] + " "
+    response = requests.post(server.url + "/ocr", data={"image_data": spaced, **FAST})
+    assert response.json() == line_answer
+
+
 @pytest.mark.parametrize("content_type", CONTENT_TYPES)
 def test_base64_over_a_mebibyte(content_type, server, line_answer):
     big = base64.b64encode(encoded(Image.open("tests/data/line.png"), "BMP") + bytes(2 << 20))
@@ -269,8 +274,9 @@ def test_an_empty_option_is_the_default(content_type, server, line_answer):
 
 
 @pytest.mark.parametrize("content_type", CONTENT_TYPES)
-def test_a_field_that_is_not_ours_is_ignored(content_type, server, line_answer):
-    arguments = sent(content_type, {"image_data": BASE64, **FAST, "lang": "ch"})
+@pytest.mark.parametrize("name", ["lang", "cls", "self", "_fields_set", "refused", "ctx"])
+def test_a_field_that_is_not_ours_is_ignored(name, content_type, server, line_answer):
+    arguments = sent(content_type, {"image_data": BASE64, **FAST, name: "x"})
     assert requests.post(server.url + "/ocr", **arguments).json() == line_answer
 
 
@@ -337,6 +343,13 @@ def test_no_image(content_type, server):
     assert_error(requests.post(server.url + "/ocr", **arguments), 400, "missing_image")
 
 
+@pytest.mark.parametrize("text", ["  \r\n", "data:image/png;base64,", "===="])
+@pytest.mark.parametrize("content_type", CONTENT_TYPES)
+def test_base64_of_nothing_counts_as_missing(text, content_type, server):
+    arguments = sent(content_type, {"image_data": text})
+    assert_error(requests.post(server.url + "/ocr", **arguments), 400, "missing_image")
+
+
 def test_no_body_at_all(server):
     assert_error(requests.post(server.url + "/ocr"), 400, "missing_image")
 
@@ -388,6 +401,10 @@ MALFORMED = {
     "too many fields": multipart(*(part(b"f%d" % i, b"x") for i in range(1000))),
     "too many pairs": {
         "data": "&".join(f"f{i}=x" for i in range(1000)),
+        "headers": {"content-type": "application/x-www-form-urlencoded"},
+    },
+    "too many escapes": {
+        "data": b"image_data=" + b"%41" * 2_000_001,
         "headers": {"content-type": "application/x-www-form-urlencoded"},
     },
     "broken JSON": {"data": b'{"image_data": ', "headers": {"content-type": "application/json"}},
@@ -448,6 +465,15 @@ def test_an_unsupported_media_type(content_type, server):
     headers = {"content-type": content_type}
     response = requests.post(server.url + "/ocr", data=LINE, headers=headers)
     assert_error(response, 415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize("encoding", ["identity", "Identity", ""])
+def test_a_body_that_says_it_is_not_compressed_is_read(encoding, server, line_answer):
+    headers = {"content-encoding": encoding}
+    response = requests.post(
+        server.url + "/ocr", json={"image_data": BASE64, "use_det": 0}, headers=headers
+    )
+    assert response.json() == line_answer
 
 
 def test_a_compressed_body_is_not_unpacked(server):
@@ -561,7 +587,3 @@ def test_probes_and_metrics(server):
     metrics = server.get("/metrics")
     assert metrics.headers["content-type"].startswith("text/plain")
     assert "request_duration_seconds" in metrics.text
-
-
-def test_the_defaults_are_those_of_the_settings():
-    assert Settings().max_body_mb << 20 == 20 << 20

@@ -211,6 +211,24 @@ def test_exif_orientation_is_applied(kind, orientation, latin):
     assert distance(decoded(data), latin) < 3
 
 
+def test_16_bit_gray_png_with_a_transparent_shade():
+    deep = Image.fromarray(np.array([[0x0000, 0x1000]], np.uint16))
+    data = encoded(deep, "PNG")
+    colour_key = b"tRNS\0\0"
+    chunk = struct.pack(">I", 2) + colour_key + struct.pack(">I", zlib.crc32(colour_key))
+    at = data.index(b"IDAT") - 4
+    assert decoded(data[:at] + chunk + data[at:])[0, :, 0].tolist() == [255, 16]
+
+
+def test_a_jpeg_that_repeats_its_scans_is_refused():
+    page = Image.effect_noise((64, 64), 80).resize((3000, 3000))
+    data = encoded(page, "JPEG", progressive=True)
+    scan = data[data.rindex(b"\xff\xda") : -2]
+    assert decoded(data[:-2] + scan * 3 + data[-2:]).shape == (3000, 3000, 3)
+    with pytest.raises(UnsupportedImage, match="too many scans"):
+        decoded(data[:-2] + scan * 200 + data[-2:])
+
+
 def test_orientation_is_applied_to_16_bit_and_transparent_pages(gray):
     exif = Image.Exif()
     exif[0x0112] = 6

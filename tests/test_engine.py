@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from conftest import DATA, TRUTH
 from PIL import Image, ImageDraw, ImageFont
+from rapidocr import RapidOCR
 from rapidocr.ch_ppocr_det.utils import DetPreProcess
 from rapidocr.main import DEFAULT_CFG_PATH, root_dir
 from rapidocr.utils.process_img import ResizeImgError
@@ -126,7 +127,20 @@ def test_words_of_a_whole_page_lie_in_it_from_left_to_right(engine):
     assert (corners.max((0, 1)) <= page.shape[1::-1]).all()
 
 
-SHAPES = [(100, 1), (500, 1), (300, 2), (4, 3000), (3000, 4), (1, 1), (2, 2), (10_000_000, 1)]
+SHAPES = [
+    (100, 1),
+    (500, 1),
+    (300, 2),
+    (1, 100),
+    (1, 2000),
+    (2, 1999),
+    (2000, 1),
+    (4, 3000),
+    (3000, 4),
+    (1, 1),
+    (2, 2),
+    (10_000_000, 1),
+]
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -136,11 +150,22 @@ def test_every_shape_is_answered(shape, use_det, engine):
     assert engine.read(page, Options(use_det=use_det)) == []
 
 
+class Padded(Exception):
+    """Carries the page that the detector was given."""
+
+
 @pytest.mark.parametrize("shape", [*SHAPES, (7000, 7000), (1, 10_000_000), (60, 10_000)])
-def test_the_detectors_input_is_bounded(shape, engine):
+def test_the_page_and_the_detectors_input_are_bounded(shape, engine, monkeypatch):
+    def detect(_, page):
+        raise Padded(page)
+
     detector = engine._ocr.text_det
-    shrunk, _ = engine._ocr.preprocess_img(np.zeros((*shape, 3), np.uint8))
-    prepared = detector.get_preprocess().resize(shrunk)
+    monkeypatch.setattr(type(detector), "__call__", detect)
+    with pytest.raises(Padded) as given:
+        engine.read(np.zeros((*shape, 3), np.uint8), Options())
+    (page,) = given.value.args
+    assert page.shape[0] * page.shape[1] < 13_000_000
+    prepared = detector.get_preprocess().resize(page)
     height, width = prepared.shape[:2]
     assert height * width <= 12_000_000
     assert height % 32 == width % 32 == 0
@@ -153,6 +178,29 @@ def test_within_the_bound_the_detectors_input_is_rapidocrs(shape, engine):
     ours = engine._ocr.text_det.get_preprocess()
     stock = DetPreProcess(ours.limit_side_len, ours.limit_type, ours.mean, ours.std)
     assert np.array_equal(ours(page), stock(page))
+
+
+def test_the_bound_is_a_setting(engine):
+    smaller = Engine(Settings(max_det_pixels=200_000))
+    page = PAGES["table.png"]
+    prepared = smaller._ocr.text_det.get_preprocess().resize(page)
+    assert prepared.shape[0] * prepared.shape[1] <= 200_000
+    texts = [line.text for line in smaller.read(page, Options())]
+    assert texts == [line.text for line in engine.read(page, Options())]
+
+
+@pytest.mark.parametrize("shape", [(30, 1900), (54, 1167), (2500, 120), (3000, 2000), (20, 20)])
+def test_a_page_is_shrunk_and_enlarged_as_by_rapidocr(shape, engine):
+    page = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
+    ours, theirs = (
+        preprocess(page)
+        for preprocess in (
+            engine._ocr.preprocess_img,
+            lambda page: RapidOCR.preprocess_img(engine._ocr, page),
+        )
+    )
+    assert np.array_equal(ours[0], theirs[0])
+    assert ours[1] == theirs[1]
 
 
 def test_a_very_long_line_that_rapidocr_cannot_shrink_is_read(engine, rapidocr):
@@ -186,7 +234,7 @@ def test_a_model_of_another_stage_is_refused():
     models = root_dir / "models"
     with pytest.raises(SettingsError, match=r"^rec_model_path: the model carries no characters"):
         Engine(Settings(rec_model_path=models / "PP-OCRv6_det_small.onnx"))
-    with pytest.raises(SettingsError, match=r"^det_model_path: the model does not do this stage"):
+    with pytest.raises(SettingsError, match=r"^det_model_path: the model does not do the stage"):
         Engine(Settings(det_model_path=models / "PP-OCRv6_rec_small.onnx"))
 
 
@@ -205,6 +253,24 @@ def test_the_configurations_own_values_are_the_defaults(tmp_path, engine):
     assert Engine(Settings(config=config)).read(page, Options()) == engine.read(
         page, Options(use_rec=False)
     )
+
+
+@pytest.mark.parametrize(
+    ("value", "bad"),
+    [("text_score: 0.5", "text_score: abc"), ("max_side_len: 2000", "max_side_len: none")],
+)
+def test_a_configuration_with_which_no_page_can_be_read_is_refused(value, bad, tmp_path):
+    config = tmp_path / "config.yaml"
+    config.write_text(CONFIG.replace(value, bad))
+    with pytest.raises(SettingsError, match=r"^OCR_CONFIG=.*: no page can be read with it$"):
+        Engine(Settings(config=config))
+
+
+def test_a_stage_that_the_configuration_breaks_is_named(tmp_path):
+    config = tmp_path / "config.yaml"
+    config.write_text(CONFIG.replace("rec_batch_num: 6", "rec_batch_num: 0"))
+    with pytest.raises(SettingsError, match=r"^OCR_CONFIG: .* the stage of rec_model_path"):
+        Engine(Settings(config=config))
 
 
 def test_another_engine_than_onnxruntime_is_refused(tmp_path):

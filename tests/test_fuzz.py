@@ -8,14 +8,15 @@ from serving import ROOT
 
 
 def test_mutated_files_give_pages_or_our_errors(tmp_path):
+    seed = str(int(time.time()))
     ended = subprocess.run(
-        [ROOT / "scripts/fuzz", "--files", "3000", "--seed", str(int(time.time()))],
+        [ROOT / "scripts/fuzz", "--files", "3000", "--seed", seed],
         cwd=tmp_path,
         capture_output=True,
         text=True,
         timeout=110,
         check=False,
     )
-    assert ended.returncode == 0, ended.stderr
+    assert ended.returncode == 0, f"--seed {seed}: {ended.stderr}"
     assert re.match(r"3000 files: .*'page': \d+", ended.stdout)
     assert list(tmp_path.iterdir()) == []
