@@ -22,7 +22,7 @@ except SettingsError as exc:
 
 
 class Form(http.FromForm, OCRRequest, bentoml.IODescriptor):
-    """The typed input; see `OCRRequest`."""
+    """One image and how to read it. Send either `image_file` or `image_data`."""
 
 
 @bentoml.service(

@@ -158,15 +158,13 @@ def _model_path(cfg: DictConfig, stage: str) -> Path:
     section = cfg[stage]
     if section.model_path is not None:
         return Path(section.model_path)
-    info = OrtInferSession.get_model_url(
-        FileInfo(
-            engine_type=section.engine_type,
-            ocr_version=section.ocr_version,
-            task_type=section.task_type,
-            lang_type=section.lang_type,
-            model_type=section.model_type,
-        )
-    )
+    names = ("engine_type", "ocr_version", "task_type", "lang_type", "model_type")
+    try:
+        info = OrtInferSession.get_model_url(FileInfo(**{name: section[name] for name in names}))
+    except ValueError as exc:
+        raise SettingsError(
+            f"OCR_CONFIG: RapidOCR knows no such model as {stage} asks for"
+        ) from exc
     return Path(cfg.Global.model_root_dir) / Path(info["model_dir"]).name
 
 

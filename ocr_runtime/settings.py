@@ -71,7 +71,8 @@ class Settings(BaseModel):
         alias="OCR_THREADS",
         ge=1,
         le=256,
-        description="Threads of each process; unset: the granted cores shared by the processes.",
+        description="Threads of each process, and requests that it computes at once; "
+        "unset: the granted cores shared by the processes.",
     )
     max_body_mb: int = Field(
         20, alias="OCR_MAX_BODY_MB", ge=1, le=1024, description="Largest request body, in MiB."

@@ -273,6 +273,13 @@ def test_a_stage_that_the_configuration_breaks_is_named(tmp_path):
         Engine(Settings(config=config))
 
 
+def test_a_model_that_rapidocr_does_not_know_is_refused(tmp_path):
+    config = tmp_path / "config.yaml"
+    config.write_text(CONFIG.replace('ocr_version: "PP-OCRv6"', 'ocr_version: "PP-OCRv4"'))
+    with pytest.raises(SettingsError, match=r"^OCR_CONFIG: RapidOCR knows no such model as Det"):
+        Engine(Settings(config=config))
+
+
 def test_another_engine_than_onnxruntime_is_refused(tmp_path):
     config = tmp_path / "config.yaml"
     config.write_text(CONFIG.replace('engine_type: "onnxruntime"', 'engine_type: "openvino"', 1))

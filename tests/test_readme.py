@@ -7,6 +7,8 @@ import subprocess
 import numpy as np
 import pytest
 from conftest import TRUTH
+from omegaconf import OmegaConf
+from rapidocr.main import DEFAULT_CFG_PATH
 from serving import ROOT, Server, clean_environ, free_port
 
 from ocr_runtime.errors import OCRError
@@ -155,6 +157,19 @@ def test_the_fields_are_those_of_the_code():
     assert [row[0] for row in table(README, "`image_file`")] == [
         f"`{name}`" for name in OCRRequest.model_fields
     ]
+
+
+def test_the_defaults_of_the_options_are_rapidocrs():
+    config = OmegaConf.load(DEFAULT_CFG_PATH)
+    shown = config.Global.text_score, config.Det.box_thresh, config.Det.unclip_ratio
+    for text in (README, CHINESE):
+        numbers = re.search(
+            r"`text_score` ([\d.]+)\D+`box_thresh` ([\d.]+)\D+`unclip_ratio` ([\d.]+)", text
+        )
+        assert tuple(map(float, numbers.groups())) == shown
+    stages = config.Global.use_det, config.Global.use_cls, config.Global.use_rec
+    words = config.Global.return_word_box, config.Global.return_single_char_box
+    assert (stages, words) == ((True, True, True), (False, False))
 
 
 def test_the_errors_are_those_of_the_code():
