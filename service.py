@@ -11,7 +11,7 @@ import bentoml
 
 from ocr_runtime import __version__, docs, http
 from ocr_runtime.decoding import decode
-from ocr_runtime.pool import Check, Pool
+from ocr_runtime.pool import Grant, Pool
 from ocr_runtime.schema import OCRAnswer, OCRRequest, answer, understand
 from ocr_runtime.settings import Settings, SettingsError
 
@@ -62,9 +62,9 @@ class RapidOCRService:
         """Read the lines of text in one image."""
         image, options = understand(fields)
 
-        def read(check: Check) -> OCRAnswer:
+        def read(grant: Grant) -> OCRAnswer:
             page = decode(image, max_pixels=settings.max_pixels)
-            lines = self.engine.read(page, options, check=check)
+            lines = self.engine.read(page, options, grant=grant)
             return answer(lines, score_format=settings.score_format)
 
         return await self.pool.run(read)

@@ -37,16 +37,16 @@ from rapidocr.utils.typings import EngineType
 
 from .errors import InvalidOption
 from .schema import Box, Line, Options
-from .sessions import open_session
+from .sessions import Model
 from .settings import Settings, SettingsError
 
-Check = Callable[[], None]
+Grant = Callable[[], int]
 
 _MAX_LINE_RATIO = 256
 """Width by height of the longest line: six of them, as RapidOCR batches them, take 1.5 GB."""
 
-_WORD = cv2.putText(np.full((64, 160, 3), 255, np.uint8), "OCR", (16, 48), 2, 1.5, (0, 0, 0), 3)
-"""What is read at the start."""
+_WORD = cv2.putText(np.full((160, 160, 3), 255, np.uint8), "OCR", (16, 96), 2, 1.5, (0, 0, 0), 3)
+"""What is read at the start; square, so that the detector's input is the smallest."""
 
 
 class Engine:
@@ -57,24 +57,22 @@ class Engine:
     """
 
     def __init__(self, settings: Settings) -> None:
+        self._cores = settings.threads_per_worker
         self._ocr = _load(settings)
-        _warm_up(self._ocr, settings)
         try:
-            self.read(_WORD, Options())
-        except Exception as exc:  # whatever a value of the configuration makes RapidOCR raise
-            raise SettingsError(
-                f"OCR_CONFIG={settings.config}: no page can be read with it"
-            ) from exc
+            for use_det in (True, False):  # without detection too, should it find no word
+                self.read(_WORD, Options(use_det=use_det, use_cls=True, use_rec=True))
+        except Exception as exc:  # whatever a model or the configuration makes RapidOCR raise
+            raise _what_failed(self._ocr, settings) from exc
 
-    def read(
-        self, page: np.ndarray, options: Options, *, check: Check = lambda: None
-    ) -> list[Line]:
+    def read(self, page: np.ndarray, options: Options, *, grant: Grant | None = None) -> list[Line]:
         """Find and read the lines of one page. Calls may overlap in any number of threads.
 
         Args:
             page: uint8, shape (H, W, 3), BGR, upright.
             options: this page's alone; None takes the configured default.
-            check: called before each run of a model; what it raises ends the call.
+            grant: called before each run of a model, says on how many cores; what it raises ends
+                the call. Without it a run takes all the cores.
 
         Returns:
             The lines in reading order, boxes in pixels of `page`; none where there is no text.
@@ -82,7 +80,7 @@ class Engine:
         Raises:
             InvalidOption: the options ask for nothing.
         """
-        ocr = _for_one_call(self._ocr, options, check)
+        ocr = _for_one_call(self._ocr, options, grant or (lambda: self._cores))
         if not (ocr.use_det or ocr.use_cls or ocr.use_rec):
             raise InvalidOption("use_det, use_cls and use_rec are all off: nothing is asked for.")
         shrunk, record = ocr.preprocess_img(page)
@@ -129,23 +127,25 @@ def _open_stage(ocr: RapidOCR, stage: str, setting: str, settings: Settings) -> 
     cfg, engine = ocr.cfg[stage], ocr.cfg.EngineConfig.onnxruntime
     if cfg.engine_type is not EngineType.ONNXRUNTIME:
         raise SettingsError(f"OCR_CONFIG: {stage}.engine_type must be onnxruntime")
-    session = open_session(
+    model = Model(
         _model_path(ocr.cfg, stage),
         setting=setting,
-        threads=settings.threads_per_worker,
-        arena=engine.enable_cpu_mem_arena,
+        cores=settings.threads_per_worker,
         providers=ProviderConfig(engine).get_ep_list(),
+        bounded=stage != "Det",
     )
-    if stage == "Rec" and not _knows_its_characters(session, cfg):
+    if stage == "Rec" and not _knows_its_characters(model.session, cfg):
         raise SettingsError(f"{setting}: the model carries no characters; set Rec.rec_keys_path")
     content = {
         **cfg,
-        "session": session,
+        "session": model.session,
         "font_path": ocr.cfg.Global.font_path,
         "engine_cfg": engine,
     }
     name, kind = _STAGES[stage]
-    setattr(ocr, name, kind(OmegaConf.create(content, flags={"allow_objects": True})))
+    opened = kind(OmegaConf.create(content, flags={"allow_objects": True}))
+    opened.session = functools.partial(model, cores=settings.threads_per_worker)
+    setattr(ocr, name, opened)
 
 
 def _knows_its_characters(session: Any, cfg: DictConfig) -> bool:
@@ -168,8 +168,8 @@ def _model_path(cfg: DictConfig, stage: str) -> Path:
     return Path(cfg.Global.model_root_dir) / Path(info["model_dir"]).name
 
 
-def _warm_up(ocr: RapidOCR, settings: Settings) -> None:
-    """Run each stage once, on a drawn word: now it is ready, and a misplaced model shows."""
+def _what_failed(ocr: RapidOCR, settings: Settings) -> SettingsError:
+    """Run each stage alone, to name the setting with which no page can be read."""
     stages: dict[str, Callable[[], Any]] = {
         "det_model_path": lambda: ocr.text_det(_WORD),
         "cls_model_path": lambda: ocr.cls_and_rotate([_WORD]),
@@ -178,17 +178,18 @@ def _warm_up(ocr: RapidOCR, settings: Settings) -> None:
     for setting, run in stages.items():
         try:
             run()
-        except Exception as exc:  # whatever a foreign model makes the stage raise
+        except Exception:  # noqa: BLE001, whatever a foreign model makes the stage raise
             name = setting if getattr(settings, setting) else "OCR_CONFIG"
-            raise SettingsError(f"{name}: the model does not do the stage of {setting}") from exc
+            return SettingsError(f"{name}: the model does not do the stage of {setting}")
+    return SettingsError(f"OCR_CONFIG={settings.config}: no page can be read with it")
 
 
-def _for_one_call(shared: RapidOCR, options: Options, check: Check) -> RapidOCR:
+def _for_one_call(shared: RapidOCR, options: Options, grant: Grant) -> RapidOCR:
     """Copy RapidOCR so shallowly that the models are shared and the options are not."""
     ocr = copy.copy(shared)
     for name, _ in _STAGES.values():
         stage = copy.copy(getattr(ocr, name))
-        stage.session = functools.partial(_checked, check, stage.session)
+        stage.session = functools.partial(_granted, grant, stage.session)
         setattr(ocr, name, stage)
     post = ocr.text_det.postprocess_op = copy.copy(ocr.text_det.postprocess_op)
     for holder in (ocr, post):
@@ -201,11 +202,8 @@ def _for_one_call(shared: RapidOCR, options: Options, check: Check) -> RapidOCR:
     return ocr
 
 
-def _checked(
-    check: Check, run: Callable[[np.ndarray], np.ndarray], batch: np.ndarray
-) -> np.ndarray:
-    check()
-    return run(batch)
+def _granted(grant: Grant, model: Callable[..., np.ndarray], batch: np.ndarray) -> np.ndarray:
+    return model(batch, cores=grant())
 
 
 def _original_shapes(

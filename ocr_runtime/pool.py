@@ -15,15 +15,15 @@ from typing import TypeVar
 from .errors import Busy, Timeout
 
 T = TypeVar("T")
-Check = Callable[[], None]
-"""Raises `Timeout` once nobody waits for the result any more."""
+Grant = Callable[[], int]
+"""Says how many cores a call may use now; raises `Timeout` once nobody waits for its result."""
 
 
 class Pool:
     """Threads that compute, behind a queue with an end.
 
     Args:
-        threads: calls computed at once.
+        threads: calls computed at once, and cores to be shared out among them.
         max_queue: calls that may wait beside them.
         timeout_seconds: the longest a call may wait and compute.
     """
@@ -35,13 +35,14 @@ class Pool:
         self._timeout_seconds = timeout_seconds
         self._lock = threading.Lock()
         self._taken = 0  # places taken, by calls that wait or compute
+        self._computing = 0
         self._mean_seconds = 1.0  # of the latest calls
 
-    async def run(self, work: Callable[[Check], T]) -> T:
+    async def run(self, work: Callable[[Grant], T]) -> T:
         """Compute `work` on a thread of the pool.
 
         Work that is no longer waited for, after its time or when the caller is cancelled, is
-        dropped if it has not started; if it has, it keeps its thread until its next `check`,
+        dropped if it has not started; if it has, it keeps its thread until its next `grant`,
         so that abandoned work cannot pile up.
 
         Raises:
@@ -51,12 +52,13 @@ class Pool:
         abandoned = threading.Event()
         deadline = time.monotonic() + self._timeout_seconds
 
-        def check() -> None:
+        def grant() -> int:
             if abandoned.is_set() or time.monotonic() > deadline:
                 raise Timeout
+            return max(1, self._threads // max(1, self._computing))
 
         self._take_place()
-        future = self._executor.submit(self._timed, work, check)
+        future = self._executor.submit(self._timed, work, grant)
         future.add_done_callback(self._free_place)
         try:
             async with asyncio.timeout(self._timeout_seconds):
@@ -81,12 +83,15 @@ class Pool:
         with self._lock:
             self._taken -= 1
 
-    def _timed(self, work: Callable[[Check], T], check: Check) -> T:
-        check()
+    def _timed(self, work: Callable[[Grant], T], grant: Grant) -> T:
+        grant()
         start = time.monotonic()
+        with self._lock:
+            self._computing += 1
         try:
-            return work(check)
+            return work(grant)
         finally:
             seconds = time.monotonic() - start
             with self._lock:
+                self._computing -= 1
                 self._mean_seconds += 0.1 * (seconds - self._mean_seconds)

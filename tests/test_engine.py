@@ -220,13 +220,14 @@ def test_a_very_long_line_that_rapidocr_cannot_shrink_is_read(engine, rapidocr):
 def test_a_call_ends_at_its_next_run_of_a_model(engine):
     runs = []
 
-    def check() -> None:
+    def check() -> int:
         runs.append(None)
         if len(runs) == 2:
             raise Timeout
+        return 1
 
     with pytest.raises(Timeout):
-        engine.read(PAGES["table.png"], Options(), check=check)
+        engine.read(PAGES["table.png"], Options(), grant=check)
     assert len(runs) == 2
 
 

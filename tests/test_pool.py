@@ -125,3 +125,20 @@ def test_shutdown_drops_what_waits():
         assert await first == "done"
 
     run(scenario)
+
+
+def test_the_cores_are_shared_out_among_the_calls_that_compute():
+    async def scenario():
+        pool, gate = Pool(threads=4, max_queue=4, timeout_seconds=10), Gate()
+        assert await pool.run(lambda grant: grant()) == 4
+        others = [asyncio.create_task(pool.run(gate.work))]
+        await until_started(gate, 1)
+        assert await pool.run(lambda grant: grant()) == 2
+        others += [asyncio.create_task(pool.run(gate.work)) for _ in range(2)]
+        await until_started(gate, 2)
+        assert await pool.run(lambda grant: grant()) == 1
+        gate.opened.set()
+        await asyncio.gather(*others)
+        assert await pool.run(lambda grant: grant()) == 4
+
+    run(scenario)

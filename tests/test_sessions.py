@@ -1,0 +1,130 @@
+"""A model's output has the same bits as from a plain session, on any number of cores."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import DATA, TRUTH
+from rapidocr.main import root_dir
+
+from ocr_runtime import sessions
+from ocr_runtime.decoding import decode
+from ocr_runtime.engine import Engine
+from ocr_runtime.schema import Options
+from ocr_runtime.sessions import Model
+from ocr_runtime.settings import Settings, SettingsError
+
+MODELS = {
+    "text_det": root_dir / "models/PP-OCRv6_det_small.onnx",
+    "text_cls": root_dir / "models/ch_ppocr_mobile_v2.0_cls_mobile.onnx",
+    "text_rec": root_dir / "models/PP-OCRv6_rec_small.onnx",
+}
+
+PLAIN = """
+import sys
+import numpy as np
+from onnxruntime import InferenceSession
+session = InferenceSession(sys.argv[1], providers=["CPUExecutionProvider"])
+name = session.get_inputs()[0].name
+for path in sys.argv[2:]:
+    np.save(path + ".plain.npy", session.run(None, {name: np.load(path)})[0])
+"""
+"""What a plain session makes of the batches, in a process of its own: nothing is set for it."""
+
+IN_A_FRESH_PROCESS = """
+import sys, threading, numpy as np
+from pathlib import Path
+from ocr_runtime.sessions import Model
+Model(Path(sys.argv[1]), setting="it", cores=1, providers=["CPUExecutionProvider"], bounded=True)
+tiny = np.full(8, 1e-40, np.float32)
+threading.Thread(target=lambda: print((tiny * np.float32(0.5)).any())).start()
+"""
+
+
+def opened(stage: str, *, cores: int = 1, bounded: bool = False) -> Model:
+    return Model(
+        MODELS[stage],
+        setting="it",
+        cores=cores,
+        providers=["CPUExecutionProvider"],
+        bounded=bounded,
+    )
+
+
+@pytest.fixture(scope="module")
+def batches() -> dict[str, list[np.ndarray]]:
+    """What the drawn pages give each model to compute."""
+    engine = Engine(Settings(threads=1))
+    seen: dict[str, list[np.ndarray]] = {stage: [] for stage in MODELS}
+
+    def record(stage: str, model):
+        def run(batch, **granted):
+            seen[stage].append(batch)
+            return model(batch, **granted)
+
+        return run
+
+    for stage in MODELS:
+        holder = getattr(engine._ocr, stage)
+        holder.session = record(stage, holder.session)
+    for name in TRUTH:
+        engine.read(decode((DATA / name).read_bytes(), max_pixels=10**8), Options())
+    return seen
+
+
+@pytest.mark.parametrize("stage", MODELS)
+def test_every_bit_is_that_of_a_plain_session(stage, batches, tmp_path):
+    paths = []
+    for number, batch in enumerate(batches[stage]):
+        paths.append(str(tmp_path / f"{number}.npy"))
+        np.save(paths[-1], batch)
+    subprocess.run([sys.executable, "-c", PLAIN, MODELS[stage], *paths], check=True)
+    model = opened(stage, cores=2)
+    assert len(paths) >= 10
+    for path, batch in zip(paths, batches[stage], strict=True):
+        plain = np.load(path + ".plain.npy")
+        for cores in (1, 2):
+            assert np.array_equal(model(batch, cores=cores), plain)
+
+
+def test_a_batch_too_large_for_the_arena_gives_the_same_bits(batches, monkeypatch):
+    batch = batches["text_det"][0]
+    model = opened("text_det")
+    within = model(batch, cores=1)
+    monkeypatch.setattr(sessions, "_LARGE", batch.size - 1)
+    assert np.array_equal(model(batch, cores=1), within)
+
+
+def test_any_number_of_cores_finds_a_session():
+    model = opened("text_cls", cores=6, bounded=True)
+    batch = np.random.default_rng(0).random((2, 3, 80, 160), np.float32)
+    one = model(batch, cores=1)
+    for cores in (2, 3, 4, 5, 6, 7):
+        assert np.array_equal(model(batch, cores=cores), one)
+
+
+def test_denormals_are_zero_on_threads_that_start_after_the_model():
+    command = [sys.executable, "-c", IN_A_FRESH_PROCESS, MODELS["text_cls"]]
+    assert subprocess.check_output(command, text=True) == "False\n"
+    plain = "import numpy as np; print((np.full(8, 1e-40, np.float32) * np.float32(0.5)).any())"
+    assert subprocess.check_output([sys.executable, "-c", plain], text=True) == "True\n"
+
+
+def test_what_is_no_model_is_named(tmp_path):
+    rubbish = tmp_path / "rubbish.onnx"
+    rubbish.write_bytes(b"rubbish")
+    with pytest.raises(
+        SettingsError, match=r"^det_model_path: .*rubbish.onnx is not an ONNX model"
+    ):
+        Model(rubbish, setting="det_model_path", cores=1, providers=[], bounded=True)
+    with pytest.raises(
+        SettingsError, match=r"^det_model_path: there is no model at .*missing.onnx"
+    ):
+        Model(
+            tmp_path / "missing.onnx",
+            setting="det_model_path",
+            cores=1,
+            providers=[],
+            bounded=True,
+        )
