@@ -27,7 +27,7 @@ class Form(http.FromForm, OCRRequest, bentoml.IODescriptor):
 
 @bentoml.service(
     name="rapidocr",
-    workers=settings.workers,
+    workers=settings.processes,
     # The pool keeps the time. BentoML's timer, out of the way here, frees the slot of work that
     # goes on (bentoml/BentoML#5642).
     traffic={"timeout": 86_400},

@@ -3,6 +3,7 @@
 os.environ --Settings.from_environ--> Settings (frozen), or SettingsError (one line)
 """
 
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -16,6 +17,9 @@ from pydantic import BaseModel, ConfigDict, Field, FilePath, ValidationError
 _KUBERNETES = re.compile(
     r"OCR_SERVICE_(HOST|PORT(_\w+)?)|OCR_PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?"
 )
+
+_CORES_PER_PROCESS = 16
+"""More would wait for Python's lock: `scripts/bench` measures it in docs/benchmark.md."""
 
 
 class SettingsError(Exception):
@@ -63,8 +67,17 @@ class Settings(BaseModel):
     config: FilePath | None = Field(
         None, alias="OCR_CONFIG", description="A RapidOCR `config.yaml` in place of its own."
     )
-    workers: int = Field(
-        1, alias="OCR_WORKERS", ge=1, le=64, description="Processes; each holds its own models."
+    profile: Literal["exact", "fast"] = Field(
+        "exact",
+        alias="OCR_PROFILE",
+        description="`exact`: RapidOCR's own answers; `fast`: others, in less than half the time.",
+    )
+    workers: int | None = Field(
+        None,
+        alias="OCR_WORKERS",
+        ge=1,
+        le=64,
+        description="Processes; each holds its own models; unset: one for each 16 granted cores.",
     )
     threads: int | None = Field(
         None,
@@ -140,8 +153,12 @@ class Settings(BaseModel):
         return {field.alias or name: name for name, field in cls.model_fields.items()}
 
     @property
+    def processes(self) -> int:
+        return self.workers or math.ceil(granted_cores() / _CORES_PER_PROCESS)
+
+    @property
     def threads_per_worker(self) -> int:
-        return self.threads or max(1, granted_cores() // self.workers)
+        return self.threads or max(1, granted_cores() // self.processes)
 
     @property
     def names_models(self) -> bool:

@@ -2,6 +2,7 @@
 
 import itertools
 from concurrent.futures import ThreadPoolExecutor
+from difflib import SequenceMatcher
 
 import numpy as np
 import pytest
@@ -286,6 +287,63 @@ def test_another_engine_than_onnxruntime_is_refused(tmp_path):
     config.write_text(CONFIG.replace('engine_type: "onnxruntime"', 'engine_type: "openvino"', 1))
     with pytest.raises(SettingsError, match=r"Det.engine_type must be onnxruntime"):
         Engine(Settings(config=config))
+
+
+@pytest.fixture(scope="module")
+def fast() -> Engine:
+    return Engine(Settings(profile="fast"))
+
+
+def characters_wrong(engine: Engine) -> int:
+    """How many characters of the drawn pages are not as they were drawn, at the least."""
+    wrong = 0
+    for name, page in PAGES.items():
+        drawn, read = ("\n".join(lines) for lines in (TRUTH[name], texts(engine, page)))
+        same = SequenceMatcher(a=drawn, b=read, autojunk=False).get_matching_blocks()
+        wrong += max(len(drawn), len(read)) - sum(block.size for block in same)
+    return wrong
+
+
+def texts(engine: Engine, page: np.ndarray) -> list[str]:
+    return [line.text for line in engine.read(page, Options())]
+
+
+def test_the_fast_profile_reads_the_drawn_pages_as_well_as_the_exact_one(fast, engine):
+    characters = sum(len("\n".join(lines)) for lines in TRUTH.values())
+    assert characters_wrong(fast) <= characters_wrong(engine) + 0.002 * characters
+
+
+@pytest.mark.parametrize(
+    ("shape", "sides"),
+    [
+        ((100, 1000), (128, 1280)),  # enlarged less
+        ((1000, 100), (1280, 128)),
+        ((20, 4000), (32, 4000)),  # not shrunk
+        ((600, 800), (736, 992)),  # as by RapidOCR
+        ((900, 1500), (896, 1504)),
+    ],
+)
+def test_the_fast_profile_enlarges_a_page_to_1280_pixels(shape, sides, fast):
+    page = np.zeros((*shape, 3), np.uint8)
+    assert fast._ocr.text_det.get_preprocess().resize(page).shape[:2] == sides
+
+
+def test_the_fast_profile_recognises_each_line_on_its_own(fast, engine):
+    shapes = {}
+    for reader in (fast, engine):
+        holder, seen = reader._ocr.text_rec, []
+        model = holder.session
+        holder.session = lambda batch, seen=seen, model=model, **granted: (
+            seen.append(batch.shape) or model(batch, **granted)
+        )
+        reader.read(PAGES["table.png"], Options())
+        holder.session = model
+        shapes[reader] = seen
+    lines = len(TRUTH["table.png"])
+    assert [shape[0] for shape in shapes[fast]] == [1] * lines
+    assert 96 <= min(shape[3] for shape in shapes[fast]) < 320
+    assert sum(shape[0] for shape in shapes[engine]) == lines
+    assert min(shape[3] for shape in shapes[engine]) >= 320
 
 
 def test_the_page_is_not_changed(engine):

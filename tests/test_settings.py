@@ -21,6 +21,13 @@ def test_an_empty_variable_counts_as_unset():
     assert Settings.from_environ({"OCR_THREADS": "", "det_model_path": ""}) == Settings()
 
 
+def test_there_is_a_process_for_each_16_cores(monkeypatch):
+    for cores, processes, threads in ((1, 1, 1), (2, 1, 2), (16, 1, 16), (17, 2, 8), (64, 4, 16)):
+        monkeypatch.setattr("ocr_runtime.settings.granted_cores", lambda cores=cores: cores)
+        assert (Settings().processes, Settings().threads_per_worker) == (processes, threads)
+        assert Settings(workers=3).processes == 3
+
+
 def test_the_cores_are_shared_by_the_workers():
     workers = granted_cores() + 1
     assert Settings.from_environ({"OCR_WORKERS": str(workers)}).threads_per_worker == 1
@@ -40,6 +47,7 @@ def test_the_cores_are_shared_by_the_workers():
         ("OCR_TIMEOUT_SECONDS", "0"),
         ("OCR_TIMEOUT_SECONDS", "nan"),
         ("OCR_SCORE_FORMAT", "percent"),
+        ("OCR_PROFILE", "faster"),
         ("OCR_CONFIG", "/nowhere/config.yaml"),
         ("det_model_path", "/nowhere/det.onnx"),
         ("cls_model_path", "/nowhere/cls.onnx"),
