@@ -1,0 +1,303 @@
+"""The engine in a process of its own: `python -m scripts.benchmark.inside WHAT IMAGE...` -> JSON.
+
+Each WHAT is a function here; they run in fresh processes, so that none warms up another, and that
+their cores can be bound beforehand.
+"""
+
+import collections
+import functools
+import json
+import math
+import os
+import random
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+CORES = int(os.environ.get("CORES", "1"))
+os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
+
+import numpy as np  # noqa: E402, its threads follow the affinity
+import onnxruntime  # noqa: E402
+from PIL import Image, ImageDraw, ImageFont  # noqa: E402
+from rapidocr.main import root_dir  # noqa: E402
+
+from ocr_runtime.decoding import decode  # noqa: E402
+from ocr_runtime.engine import Engine  # noqa: E402
+from ocr_runtime.schema import Options  # noqa: E402
+from ocr_runtime.settings import Settings  # noqa: E402
+
+from .load import drive  # noqa: E402
+
+STAGES = {"text_det": "detection", "text_cls": "classification", "text_rec": "recognition"}
+
+
+def engine(profile: str = "exact") -> Engine:
+    return Engine(Settings(profile=profile, threads=CORES))
+
+
+def pages(paths: list[str]) -> list[np.ndarray]:
+    return [decode(Path(path).read_bytes(), max_pixels=10**9) for path in paths]
+
+
+def texts(reader: Engine, page: np.ndarray) -> list[str]:
+    return [line.text or "" for line in reader.read(page, Options())]
+
+
+def seconds(work: Callable[[], Any], rounds: int = 5) -> float:
+    """The median of some runs, after one that is not counted."""
+    work()
+    found = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        work()
+        found.append(time.perf_counter() - start)
+    return statistics.median(found)
+
+
+def stages(paths: list[str]) -> dict[str, dict[str, float]]:
+    """Seconds of one core in each stage, all images together, for each profile."""
+    found = {}
+    for profile in ("exact", "fast"):
+        reader, spent = engine(profile), collections.Counter[str]()
+        for attribute, name in STAGES.items():
+            stage = getattr(reader._ocr, attribute)
+            stage.session = _timed(stage.session, spent, name)
+        for _ in range(2):  # the first warms up
+            spent.clear()
+            start = time.perf_counter()
+            images = pages(paths)
+            spent["decoding"] = time.perf_counter() - start
+            for page in images:
+                reader.read(page, Options())
+            total = time.perf_counter() - start
+        found[profile] = {**spent, "the rest": total - sum(spent.values()), "all": total}
+    return found
+
+
+def _timed(model: Callable[..., np.ndarray], spent: collections.Counter, name: str) -> Any:
+    def run(batch: np.ndarray, **granted: int) -> np.ndarray:
+        start = time.perf_counter()
+        try:
+            return model(batch, **granted)
+        finally:
+            spent[name] += time.perf_counter() - start
+
+    return run
+
+
+def arithmetic(_: list[str]) -> dict[str, Any]:
+    """Arithmetic done and its speed on one core, and the core's own speed."""
+    square = np.random.default_rng(0).random((4096, 4096), np.float32)
+    peak = 2 * 4096**3 / seconds(lambda: square @ square) / 1e9
+    found: dict[str, Any] = {"peak": peak}
+    shapes = {"det": (1, 3, 736, 960), "rec": (6, 3, 48, 480)}
+    for stage, shape in shapes.items():
+        (path,) = (root_dir / "models").glob(f"*_{stage}_small.onnx")
+        found[stage] = _arithmetic(path, np.random.default_rng(0).random(shape, np.float32))
+    return found
+
+
+def _arithmetic(path: Path, batch: np.ndarray) -> dict[str, Any]:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.enable_profiling = True
+    options.profile_file_prefix = f"/tmp/profile-{os.getpid()}"
+    options.add_session_config_entry("session.set_denormal_as_zero", "1")
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    for _ in range(5):
+        session.run(None, {name: batch})
+    profile = Path(session.end_profiling())
+    events = [event for event in json.loads(profile.read_text()) if "args" in event]
+    profile.unlink()
+    spent, operations = collections.defaultdict(list), {}
+    for event in events:
+        if event["name"].endswith("_kernel_time"):
+            spent[event["args"]["op_name"], event["name"]].append(event["dur"] / 1e6)
+            operations[event["name"]] = _operations(event["args"])
+    by_kind = collections.Counter()
+    for (kind, _), each in spent.items():
+        by_kind[kind] += statistics.median(each)
+    total, gflop = sum(by_kind.values()), sum(operations.values()) / 1e9
+    shares = {kind: share / total for kind, share in by_kind.most_common(7)}
+    return {"gflop": gflop, "speed": gflop / total, "milliseconds": 1000 * total, "shares": shares}
+
+
+def _operations(node: dict[str, Any]) -> float:
+    """Multiplications and additions of a convolution or a matrix product, by its shapes."""
+    ins = [next(iter(shape.values())) for shape in node["input_type_shape"]]
+    out = next(iter(node["output_type_shape"][0].values()))
+    if node["op_name"] == "Conv":
+        return 2.0 * math.prod(out) * math.prod(ins[1][1:])
+    if node["op_name"] == "ConvTranspose":  # whose windows do not overlap in these models
+        return 2.0 * math.prod(out) * ins[0][1]
+    if node["op_name"] in ("MatMul", "FusedMatMul", "Gemm"):
+        return 2.0 * math.prod(out) * math.prod(ins[0]) / math.prod(out[:-1])
+    return 0.0
+
+
+def profiles(paths: list[str]) -> dict[str, dict[str, Any]]:
+    """What each lever of the fast profile does alone: seconds of one core, and the lines read."""
+    found, images = {}, pages(paths)
+    for name, page, line in (
+        ("exact", False, False),
+        ("pages enlarged to 1280 pixels at most", True, False),
+        ("lines padded to 96 pixels, one a run", False, True),
+        ("both: fast", True, True),
+    ):
+        reader, fast = engine(), engine("fast")
+        if page:
+            reader._ocr.text_det = fast._ocr.text_det
+        if line:
+            reader._ocr.text_rec = fast._ocr.text_rec
+        read = [texts(reader, image) for image in images]
+        work = [functools.partial(texts, reader, image) for image in images]
+        found[name] = {"seconds": [seconds(each, rounds=1) for each in work], "lines": read}
+    return found
+
+
+def growth(_: list[str]) -> dict[str, list[tuple[int, float]]]:
+    """Milliseconds of one core as a page has more pixels, or more lines."""
+    reader = engine()
+    pixels, lines = [], []
+    for side in (736, 1000, 1400, 2000):
+        page = _drawn(side, side, 10)
+        pixels.append((side * side, 1000 * seconds(lambda page=page: texts(reader, page), 3)))
+    for number in (0, 1, 10, 20, 30):
+        page = _drawn(1000, 1000, number)
+        lines.append((number, 1000 * seconds(lambda page=page: texts(reader, page), 3)))
+    return {"pixels": pixels, "lines": lines}
+
+
+def _drawn(width: int, height: int, lines: int) -> np.ndarray:
+    page = Image.new("RGB", (width, height), "white")
+    font = ImageFont.load_default(20)
+    for number in range(lines):
+        text = f"line number {number} of a drawn page"
+        ImageDraw.Draw(page).text((30, 20 + number * 32), text, "black", font)
+    return np.asarray(page)
+
+
+def memory(_: list[str]) -> dict[str, float]:
+    """Resident MB as two callers send pages of ever other shapes, and as large pages come."""
+    reader, shapes = engine(), random.Random(0)
+
+    def read(_: bytes) -> list[str]:
+        width, height = shapes.randrange(100, 1500), shapes.randrange(100, 1500)
+        return texts(reader, _drawn(width, height, shapes.randrange(20)))
+
+    found = {"loaded": _resident_mb()}
+    for count in (50, 500):
+        drive(read, [b""], callers=2, count=count - (count == 500) * 50)
+        found[f"after {count} pages"] = _resident_mb()
+    found["at most until then"] = _resident_mb("VmHWM")
+    texts(reader, _drawn(7071, 7071, 220))
+    found["at most, with 50 million pixels of dense text"] = _resident_mb("VmHWM")
+    texts(reader, np.zeros((1300, 60, 3), np.uint8))
+    found["at most, with 60 x 1300, the largest to detect"] = _resident_mb("VmHWM")
+    texts(reader, _drawn(500, 500, 5))
+    found["after that"] = _resident_mb()
+    return found
+
+
+def _resident_mb(which: str = "VmRSS") -> float:
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition(f"{which}:")[2].split()[0]) / 1000
+
+
+def cores(paths: list[str]) -> dict[str, float]:
+    """Images a second with a caller for each core, and the median alone, on so many cores."""
+    reader = engine()
+    data = [Path(path).read_bytes() for path in paths]
+
+    def read(image: bytes, granted: int) -> list[str]:
+        page = decode(image, max_pixels=10**9)
+        return [line.text or "" for line in reader.read(page, Options(), grant=lambda: granted)]
+
+    drive(lambda image: read(image, CORES), data, callers=1, count=len(data))
+    alone = drive(lambda image: read(image, CORES), data, callers=1, count=2 * len(data))
+    together = drive(lambda image: read(image, 1), data, callers=CORES, count=2 * len(data))
+    return {"p50": alone["p50"], "rate": together["rate"]}
+
+
+def lock(paths: list[str]) -> dict[str, list[tuple[int, float]]]:
+    """How one process scales, were there a core for each of its threads.
+
+    Each run of a model is replaced by its result and by as long a sleep: what is left is Python,
+    its lock and its image operations, on the cores that there are.
+    """
+    found = {}
+    data = [Path(path).read_bytes() for path in paths]
+    for profile in ("exact", "fast"):
+        reader, known = engine(profile), {}
+        for attribute in STAGES:
+            stage = getattr(reader._ocr, attribute)
+            stage.session = _remembered(stage.session, known)
+
+        def read(image: bytes, reader: Engine = reader) -> list[str]:
+            return texts(reader, decode(image, max_pixels=10**9))
+
+        drive(read, data, callers=1, count=len(data))
+        found[profile] = []
+        for threads in (1, 8, 16, 32):
+            count = len(data) * max(1, threads // 2)
+            rate = drive(read, data, callers=threads, count=count)["rate"]
+            found[profile].append((threads, rate))
+    return found
+
+
+def _remembered(model: Callable[..., np.ndarray], known: dict[Any, Any]) -> Any:
+    def run(batch: np.ndarray, **granted: int) -> np.ndarray:
+        key = batch.shape, batch[..., ::16, ::16].tobytes()
+        if key not in known:
+            start = time.perf_counter()
+            known[key] = model(batch, **granted), time.perf_counter() - start
+        output, pause = known[key]
+        time.sleep(pause)
+        return output
+
+    return run
+
+
+def serving(paths: list[str]) -> dict[str, float]:
+    """Milliseconds that a page takes in process and over HTTP, in turns, and where they go."""
+    import requests  # noqa: PLC0415
+    from requests.adapters import HTTPAdapter  # noqa: PLC0415
+
+    from ocr_runtime import forms  # noqa: PLC0415
+    from ocr_runtime.schema import answer  # noqa: PLC0415
+
+    url, image = os.environ["URL"], Path(paths[0]).read_bytes()
+    reader, session = engine(), requests.Session()
+    session.mount("http://", HTTPAdapter(pool_maxsize=1))
+    whole = requests.Request("POST", url, files={"image_file": ("p.png", image)}).prepare()
+    page, options = decode(image, max_pixels=10**9), Options(use_det=False)
+    steps: dict[str, Callable[[], Any]] = {
+        "over HTTP": lambda: (
+            session.post(
+                f"{url}/ocr", files={"image_file": ("page.png", image)}, data={"use_det": "false"}
+            ).content
+        ),
+        "engine": lambda: reader.read(page, options),
+        "decoding": lambda: decode(image, max_pixels=10**9),
+        "reading the form": lambda: forms.parse(whole.headers["Content-Type"], whole.body),
+        "writing the answer": lambda: answer(reader_lines, score_format="string").model_dump_json(),
+        "an empty request (/livez)": lambda: session.get(f"{url}/livez").content,
+    }
+    reader_lines = reader.read(page, options)
+    spent: dict[str, list[float]] = collections.defaultdict(list)
+    for turn in range(60):
+        for name, work in steps.items():
+            start = time.perf_counter()
+            work()
+            if turn >= 10:
+                spent[name].append(1000 * (time.perf_counter() - start))
+    return {name: statistics.median(each) for name, each in spent.items()}
+
+
+if __name__ == "__main__":
+    print(json.dumps(globals()[sys.argv[1]](sys.argv[2:])))
