@@ -271,7 +271,7 @@ def _whole_page(
 class _BoundedPreProcess(DetPreProcess):
     """The detector's preparation, whose result has at most `max_pixels` pixels.
 
-    A page is enlarged until its longer side has `longest_enlarged`.
+    No page is enlarged beyond a longer side of `longest_enlarged`.
     """
 
     max_pixels: int

@@ -92,7 +92,7 @@ def _options(threads: int, *, arena: bool) -> onnxruntime.SessionOptions:
     """Set what makes a run cheaper and changes no bit of its result.
 
     Denormal numbers count as zero: PP-OCRv6's weights are full of them, and processors with
-    AVX-512 compute with each in microcode (a detection took 720 ms, now 210; where there is no
+    AVX-512 compute with each in microcode (a detection took 720 ms, now 240; where there is no
     AVX-512 it made no difference). ONNX Runtime sets this for the thread that opens the process's
     first session and for those started after it.
 

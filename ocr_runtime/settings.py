@@ -70,7 +70,7 @@ class Settings(BaseModel):
     profile: Literal["exact", "fast"] = Field(
         "exact",
         alias="OCR_PROFILE",
-        description="`exact`: RapidOCR's own answers; `fast`: others, in less than half the time.",
+        description="`exact`: RapidOCR's own answers; `fast`: sooner, with some other answers.",
     )
     workers: int | None = Field(
         None,

@@ -117,9 +117,10 @@ def test_the_python_blocks_print_what_is_drawn(number, texts, server):
 
 
 def test_every_block_is_known_here():
-    assert (len(SHELL), len(PYTHON), len(blocks(README, "json"))) == (5, 3, 1)
-    assert README.count("```") == 2 * 9
-    assert SHELL[4] == "bentoml build\nbentoml serve rapidocr:latest\n"  # run by e2e/test_bento.py
+    assert (len(SHELL), len(PYTHON), len(blocks(README, "json"))) == (6, 3, 1)
+    assert README.count("```") == 2 * 10
+    assert SHELL[4] == "scripts/bench --quick\n"  # run by test_bench.py
+    assert SHELL[5] == "bentoml build\nbentoml serve rapidocr:latest\n"  # run by e2e/test_bento.py
 
 
 def bounds(schema: dict) -> str:

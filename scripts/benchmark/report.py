@@ -69,7 +69,7 @@ def write(found: dict[str, Any], docs: Path) -> None:
 
 
 def _sections(found: dict[str, Any]) -> list[str]:
-    mix = "the drawn pages" if found["drawn"] else f"{len(found['mix'])} images"
+    mix = "the drawn pages" if found["drawn"] else f"{len(found['mix'])} of a folder"
     return [
         f"\n{_machine()}\n",
         f"Images: {mix}; medians of {found['rounds']} rounds in turns. (How many times as fast.)\n",
