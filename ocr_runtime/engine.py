@@ -65,11 +65,13 @@ class Engine:
     def __init__(self, settings: Settings) -> None:
         self._cores = settings.threads_per_worker
         self._ocr = _load(settings)
+        _warm_up(self._ocr, settings)
         try:
-            for use_det in (True, False):  # without detection too, should it find no word
-                self.read(_WORD, Options(use_det=use_det, use_cls=True, use_rec=True))
-        except Exception as exc:  # whatever a model or the configuration makes RapidOCR raise
-            raise _what_failed(self._ocr, settings) from exc
+            self.read(_WORD, Options())
+        except Exception as exc:  # whatever a value of the configuration makes RapidOCR raise
+            raise SettingsError(
+                f"OCR_CONFIG={settings.config}: no page can be read with it"
+            ) from exc
 
     def read(self, page: np.ndarray, options: Options, *, grant: Grant | None = None) -> list[Line]:
         """Find and read the lines of one page. Calls may overlap in any number of threads.
@@ -180,8 +182,8 @@ def _model_path(cfg: DictConfig, stage: str) -> Path:
     return Path(cfg.Global.model_root_dir) / Path(info["model_dir"]).name
 
 
-def _what_failed(ocr: RapidOCR, settings: Settings) -> SettingsError:
-    """Run each stage alone, to name the setting with which no page can be read."""
+def _warm_up(ocr: RapidOCR, settings: Settings) -> None:
+    """Run each stage once, on a drawn word: now it is ready, and a misplaced model shows."""
     stages: dict[str, Callable[[], Any]] = {
         "det_model_path": lambda: ocr.text_det(_WORD),
         "cls_model_path": lambda: ocr.cls_and_rotate([_WORD]),
@@ -190,10 +192,9 @@ def _what_failed(ocr: RapidOCR, settings: Settings) -> SettingsError:
     for setting, run in stages.items():
         try:
             run()
-        except Exception:  # noqa: BLE001, whatever a foreign model makes the stage raise
+        except Exception as exc:  # whatever a foreign model makes the stage raise
             name = setting if getattr(settings, setting) else "OCR_CONFIG"
-            return SettingsError(f"{name}: the model does not do the stage of {setting}")
-    return SettingsError(f"OCR_CONFIG={settings.config}: no page can be read with it")
+            raise SettingsError(f"{name}: the model does not do the stage of {setting}") from exc
 
 
 def _for_one_call(shared: RapidOCR, options: Options, grant: Grant) -> RapidOCR:
