@@ -3,10 +3,9 @@
 Imports nothing but the standard library: it runs in the environments of the peers too.
 """
 
-import itertools
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 
 def drive(
@@ -47,6 +46,6 @@ def drive(
     }
 
 
-def _next(turns: "itertools.count[int]", lock: threading.Lock) -> int | None:
+def _next(turns: Iterator[int], lock: threading.Lock) -> int | None:
     with lock:
         return next(turns, None)
