@@ -16,6 +16,8 @@ things are mended around them:
 import copy
 import functools
 import math
+import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -37,13 +39,14 @@ from rapidocr.utils.typings import EngineType
 
 from .errors import InvalidOption
 from .schema import Box, Line, Options
-from .sessions import Model
+from .sessions import Grant, Model
 from .settings import Settings, SettingsError
-
-Grant = Callable[[], int]
 
 _MAX_LINE_RATIO = 256
 """Width by height of the longest line: six of them, as RapidOCR batches them, take 1.5 GB."""
+
+_NUMBER_BYTES = {"Det": 42, "Cls": 70, "Rec": 140}
+"""What a run of each stage takes at its peak for each number of its batch, as measured."""
 
 _FAST_PAGE = 1280
 """With `OCR_PROFILE=fast`: longest side to which a page is enlarged for detection."""
@@ -63,7 +66,6 @@ class Engine:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._cores = settings.threads_per_worker
         self._ocr = _load(settings)
         _warm_up(self._ocr, settings)
         try:
@@ -79,8 +81,9 @@ class Engine:
         Args:
             page: uint8, shape (H, W, 3), BGR, upright.
             options: this page's alone; None takes the configured default.
-            grant: called before each run of a model, says on how many cores; what it raises ends
-                the call. Without it a run takes all the cores.
+            grant: asked before each run of a model, with the bytes that it needs, holds it back
+                until it may start and says on how many cores; what it raises ends the call.
+                Without it a run starts at once, on all the cores.
 
         Returns:
             The lines in reading order, boxes in pixels of `page`; none where there is no text.
@@ -88,7 +91,7 @@ class Engine:
         Raises:
             InvalidOption: the options ask for nothing.
         """
-        ocr = _for_one_call(self._ocr, options, grant or (lambda: self._cores))
+        ocr = _for_one_call(self._ocr, options, grant)
         if not (ocr.use_det or ocr.use_cls or ocr.use_rec):
             raise InvalidOption("use_det, use_cls and use_rec are all off: nothing is asked for.")
         shrunk, record = ocr.preprocess_img(page)
@@ -146,7 +149,8 @@ def _open_stage(ocr: RapidOCR, stage: str, setting: str, settings: Settings) -> 
         setting=setting,
         cores=settings.threads_per_worker,
         providers=ProviderConfig(engine).get_ep_list(),
-        bounded=stage != "Det",
+        number_bytes=_NUMBER_BYTES[stage],
+        most_bytes=settings.run_bytes,
     )
     if stage == "Rec" and not _knows_its_characters(model.session, cfg):
         raise SettingsError(f"{setting}: the model carries no characters; set Rec.rec_keys_path")
@@ -158,7 +162,7 @@ def _open_stage(ocr: RapidOCR, stage: str, setting: str, settings: Settings) -> 
     }
     name, kind = _STAGES[stage]
     opened = kind(OmegaConf.create(content, flags={"allow_objects": True}))
-    opened.session = functools.partial(model, cores=settings.threads_per_worker)
+    opened.session = model
     setattr(ocr, name, opened)
 
 
@@ -197,12 +201,12 @@ def _warm_up(ocr: RapidOCR, settings: Settings) -> None:
             raise SettingsError(f"{name}: the model does not do the stage of {setting}") from exc
 
 
-def _for_one_call(shared: RapidOCR, options: Options, grant: Grant) -> RapidOCR:
+def _for_one_call(shared: RapidOCR, options: Options, grant: Grant | None) -> RapidOCR:
     """Copy RapidOCR so shallowly that the models are shared and the options are not."""
     ocr = copy.copy(shared)
     for name, _ in _STAGES.values():
         stage = copy.copy(getattr(ocr, name))
-        stage.session = functools.partial(_granted, grant, stage.session)
+        stage.session = functools.partial(stage.session, grant=grant)
         setattr(ocr, name, stage)
     post = ocr.text_det.postprocess_op = copy.copy(ocr.text_det.postprocess_op)
     for holder in (ocr, post):
@@ -213,10 +217,6 @@ def _for_one_call(shared: RapidOCR, options: Options, grant: Grant) -> RapidOCR:
     if ocr.use_det and not ocr.use_rec:
         ocr.use_cls = False  # its result would not be shown
     return ocr
-
-
-def _granted(grant: Grant, model: Callable[..., np.ndarray], batch: np.ndarray) -> np.ndarray:
-    return model(batch, cores=grant())
 
 
 def _original_shapes(
@@ -364,3 +364,9 @@ _STAGES = {
     "Cls": ("text_cls", TextClassifier),
     "Rec": ("text_rec", TextRecognizer),
 }
+
+if __name__ == "__main__":  # as `python -m ocr_runtime.engine`: can the models be used?
+    try:
+        Engine(Settings.from_environ(os.environ))
+    except SettingsError as exc:
+        sys.exit(f"rapidocr: {exc}")

@@ -1,11 +1,11 @@
 """Model file -> something to run; the only room that knows ONNX Runtime.
 
-batch, cores --Model--> output
+batch --Model--> [until it is granted memory and cores] --> output
 """
 
 import functools
-import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,7 @@ from onnxruntime import InferenceSession
 
 from .settings import SettingsError
 
-_ARENA_BYTES_PER_CORE = 640 << 20
-_LARGE = 3 * 4_200_000
-"""Numbers in a batch whose run does not fit the arena: a page's longest side is 2000 pixels, so
-only what is enlarged for being thin has more than 4.2 million pixels, of 3 colours, to detect."""
+Grant = Callable[[int], AbstractContextManager[int]]
 
 
 class Model:
@@ -30,51 +27,65 @@ class Model:
 
     The sessions take their memory from one arena, and keep it for the next run: to map it anew
     took a third of the time, and an arena for each session half as much memory again. A run that
-    does not fit has a session without the arena, gives its memory back and waits for its like.
+    needs more than `most_bytes` has a session without the arena, and gives its memory back.
 
     Args:
         path: an ONNX file.
         setting: what chose the file; named if it cannot be used.
         cores: most cores that a run may use.
         providers: execution providers, the first that can is taken.
-        bounded: whether every batch fits the arena.
+        number_bytes: what a run takes at its peak for each number of its batch.
+        most_bytes: what the runs of all models together may take of the arena.
 
     Raises:
         SettingsError: the file is missing or is not a model.
     """
 
     def __init__(
-        self, path: Path, *, setting: str, cores: int, providers: Sequence[Any], bounded: bool
+        self,
+        path: Path,
+        *,
+        setting: str,
+        cores: int,
+        providers: Sequence[Any],
+        number_bytes: int,
+        most_bytes: int,
     ) -> None:
         if not path.is_file():
             raise SettingsError(f"{setting}: there is no model at {path}; nothing is downloaded")
-        _share_an_arena(cores)
+        _share_an_arena(2 * most_bytes)
         widths = [cores >> halvings for halvings in range(cores.bit_length())]
         opened = functools.partial(InferenceSession, str(path), providers=providers)
         try:
             self._sessions = {width: opened(_options(width, arena=True)) for width in widths}
-            self._large = None if bounded else opened(_options(cores, arena=False))
+            self._large = opened(_options(cores, arena=False))
         except Exception as exc:  # ONNX Runtime's many kinds share no base of its own
             raise SettingsError(f"{setting}: {path} is not an ONNX model") from exc
-        self._one_large = threading.Lock()
+        self._number_bytes = number_bytes
+        self._most_bytes = most_bytes
         self.session = self._sessions[1]
         self._input = self.session.get_inputs()[0].name
         self._output = self.session.get_outputs()[0].name
 
-    def __call__(self, batch: np.ndarray, *, cores: int) -> np.ndarray:
-        """Compute the first output, on at most so many cores; how many never changes a bit."""
-        if self._large and batch.size > _LARGE:
-            with self._one_large:
-                return self._run(self._large, batch)
-        return self._run(self._sessions[max(w for w in self._sessions if w <= cores)], batch)
+    def __call__(self, batch: np.ndarray, *, grant: Grant | None = None) -> np.ndarray:
+        """Compute the first output.
 
-    def _run(self, session: InferenceSession, batch: np.ndarray) -> np.ndarray:
-        (output,) = session.run([self._output], {self._input: batch})
+        Args:
+            batch: float32, of the shape that the model takes.
+            grant: is told how many bytes the run needs, and says on how many cores it may start;
+                that never changes a bit. Without it the run starts at once, on all of them.
+        """
+        needed = batch.size * self._number_bytes
+        with grant(needed) if grant else nullcontext(max(self._sessions)) as cores:
+            session = self._sessions[max(width for width in self._sessions if width <= cores)]
+            if needed > self._most_bytes:
+                session = self._large
+            (output,) = session.run([self._output], {self._input: batch})
         return np.asarray(output)
 
 
 @functools.cache
-def _share_an_arena(cores: int) -> None:
+def _share_an_arena(first_bytes: int) -> None:
     onnxruntime.create_and_register_allocator(
         onnxruntime.OrtMemoryInfo(
             "Cpu",
@@ -84,7 +95,7 @@ def _share_an_arena(cores: int) -> None:
         ),
         # No limit; grows by doubling what it starts with, of which pages are taken as they are
         # needed; splits a chunk that is 1 MiB too large. Numbers are 32 bits wide here.
-        onnxruntime.OrtArenaCfg(0, 0, min(cores, 3) * _ARENA_BYTES_PER_CORE, 1 << 20),
+        onnxruntime.OrtArenaCfg(0, 0, min(first_bytes, (1 << 31) - 1), 1 << 20),
     )
 
 

@@ -18,6 +18,10 @@ _KUBERNETES = re.compile(
     r"OCR_SERVICE_(HOST|PORT(_\w+)?)|OCR_PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?"
 )
 
+_RUN_BYTES_PER_CORE = 288 << 20
+"""Two runs of ordinary pages fit: detection takes 126 MB for a million pixels, 0.5 to 4 of which
+a page has. With 256 some cores waited (4 % fewer images/s), with 320 memory kept growing."""
+
 _CORES_PER_PROCESS = 16
 """More would wait for Python's lock: `scripts/bench` measures it in docs/benchmark.md."""
 
@@ -159,6 +163,11 @@ class Settings(BaseModel):
     @property
     def threads_per_worker(self) -> int:
         return self.threads or max(1, granted_cores() // self.processes)
+
+    @property
+    def run_bytes(self) -> int:
+        """Memory shared out among the runs of models in a process; a larger one runs alone."""
+        return _RUN_BYTES_PER_CORE * max(2, self.threads_per_worker)
 
     @property
     def names_models(self) -> bool:

@@ -2,6 +2,7 @@
 
 import itertools
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from difflib import SequenceMatcher
 
 import numpy as np
@@ -221,11 +222,11 @@ def test_a_very_long_line_that_rapidocr_cannot_shrink_is_read(engine, rapidocr):
 def test_a_call_ends_at_its_next_run_of_a_model(engine):
     runs = []
 
-    def check() -> int:
+    def check(_: int) -> AbstractContextManager[int]:
         runs.append(None)
         if len(runs) == 2:
             raise Timeout
-        return 1
+        return nullcontext(1)
 
     with pytest.raises(Timeout):
         engine.read(PAGES["table.png"], Options(), grant=check)

@@ -17,11 +17,12 @@ class Gate:
         self.started = threading.Semaphore(0)
         self.ended = threading.Semaphore(0)
 
-    def work(self, check) -> str:
+    def work(self, grant) -> str:
         self.started.release()
         try:
             while not self.opened.wait(0.01):
-                check()
+                with grant(0):
+                    pass
         finally:
             self.ended.release()
         return "done"
@@ -38,7 +39,7 @@ def run(scenario) -> None:
 
 def test_the_result_comes_back_and_so_does_what_was_raised():
     async def scenario():
-        pool = Pool(threads=1, max_queue=1, timeout_seconds=10)
+        pool = Pool(threads=1, run_bytes=100, max_queue=1, timeout_seconds=10)
         assert await pool.run(lambda _: 42) == 42
         with pytest.raises(ZeroDivisionError):
             await pool.run(lambda _: 1 / 0)
@@ -49,7 +50,7 @@ def test_the_result_comes_back_and_so_does_what_was_raised():
 
 def test_a_full_queue_turns_away_at_once_and_says_when_to_come_back():
     async def scenario():
-        pool, gate = Pool(threads=2, max_queue=1, timeout_seconds=10), Gate()
+        pool, gate = Pool(threads=2, run_bytes=100, max_queue=1, timeout_seconds=10), Gate()
         taken = [asyncio.create_task(pool.run(gate.work)) for _ in range(3)]
         await until_started(gate, 2)
         with pytest.raises(Busy) as busy:
@@ -64,7 +65,7 @@ def test_a_full_queue_turns_away_at_once_and_says_when_to_come_back():
 
 def test_work_over_its_time_ends_at_its_next_check_and_frees_its_thread():
     async def scenario():
-        pool, gate = Pool(threads=1, max_queue=0, timeout_seconds=0.05), Gate()
+        pool, gate = Pool(threads=1, run_bytes=100, max_queue=0, timeout_seconds=0.05), Gate()
         with pytest.raises(Timeout):
             await pool.run(gate.work)
         assert await asyncio.to_thread(gate.ended.acquire, timeout=10)
@@ -80,7 +81,7 @@ def test_work_over_its_time_ends_at_its_next_check_and_frees_its_thread():
 
 def test_work_that_nobody_waits_for_never_starts():
     async def scenario():
-        pool, gate = Pool(threads=1, max_queue=5, timeout_seconds=10), Gate()
+        pool, gate = Pool(threads=1, run_bytes=100, max_queue=5, timeout_seconds=10), Gate()
         first = asyncio.create_task(pool.run(gate.work))
         await until_started(gate, 1)
         started = []
@@ -101,7 +102,7 @@ def test_a_thread_that_does_not_check_keeps_its_place():
     """Abandoned work cannot pile up: it counts until it has really ended."""
 
     async def scenario():
-        pool, gate = Pool(threads=1, max_queue=0, timeout_seconds=0.05), Gate()
+        pool, gate = Pool(threads=1, run_bytes=100, max_queue=0, timeout_seconds=0.05), Gate()
         with pytest.raises(Timeout):
             await pool.run(lambda _: gate.opened.wait(10))
         with pytest.raises(Busy):
@@ -113,7 +114,7 @@ def test_a_thread_that_does_not_check_keeps_its_place():
 
 def test_shutdown_drops_what_waits():
     async def scenario():
-        pool, gate = Pool(threads=1, max_queue=1, timeout_seconds=10), Gate()
+        pool, gate = Pool(threads=1, run_bytes=100, max_queue=1, timeout_seconds=10), Gate()
         first = asyncio.create_task(pool.run(gate.work))
         await until_started(gate, 1)
         second = asyncio.create_task(pool.run(gate.work))
@@ -127,18 +128,96 @@ def test_shutdown_drops_what_waits():
     run(scenario)
 
 
+def cores(grant, needed: int = 0) -> int:
+    with grant(needed) as granted:
+        return granted
+
+
 def test_the_cores_are_shared_out_among_the_calls_that_compute():
     async def scenario():
-        pool, gate = Pool(threads=4, max_queue=4, timeout_seconds=10), Gate()
-        assert await pool.run(lambda grant: grant()) == 4
+        pool, gate = Pool(threads=4, run_bytes=100, max_queue=4, timeout_seconds=10), Gate()
+        assert await pool.run(cores) == 4
         others = [asyncio.create_task(pool.run(gate.work))]
         await until_started(gate, 1)
-        assert await pool.run(lambda grant: grant()) == 2
+        assert await pool.run(cores) == 2
         others += [asyncio.create_task(pool.run(gate.work)) for _ in range(2)]
         await until_started(gate, 2)
-        assert await pool.run(lambda grant: grant()) == 1
+        assert await pool.run(cores) == 1
         gate.opened.set()
         await asyncio.gather(*others)
-        assert await pool.run(lambda grant: grant()) == 4
+        assert await pool.run(cores) == 4
+
+    run(scenario)
+
+
+class Holder(Gate):
+    """Work that holds so much memory until it is opened."""
+
+    def __init__(self, needed: int) -> None:
+        super().__init__()
+        self.needed = needed
+
+    def work(self, grant) -> int:
+        with grant(self.needed) as granted:
+            self.started.release()
+            assert self.opened.wait(10)
+            return granted
+
+
+def test_runs_share_the_memory_and_the_rest_waits_in_turn_leaving_its_cores():
+    async def scenario():
+        pool = Pool(threads=4, run_bytes=100, max_queue=4, timeout_seconds=10)
+        first, second, third, small = Holder(60), Holder(40), Holder(60), Holder(1)
+        tasks = [asyncio.create_task(pool.run(first.work))]
+        await until_started(first, 1)
+        tasks.append(asyncio.create_task(pool.run(second.work)))
+        await until_started(second, 1)
+        for late in (third, small):
+            tasks.append(asyncio.create_task(pool.run(late.work)))
+            await asyncio.sleep(0.2)
+        assert not third.started.acquire(blocking=False)
+        assert not small.started.acquire(blocking=False)  # would fit, but came after the third
+        second.opened.set()
+        assert await tasks[1] == 2  # those that wait for memory are not counted
+        first.opened.set()
+        await until_started(third, 1)
+        await until_started(small, 1)
+        third.opened.set()
+        small.opened.set()
+        await asyncio.gather(*tasks)
+
+    run(scenario)
+
+
+def test_a_run_that_needs_more_than_there_is_runs_alone():
+    async def scenario():
+        pool = Pool(threads=2, run_bytes=100, max_queue=4, timeout_seconds=10)
+        small, large = Holder(1), Holder(1000)
+        tasks = [asyncio.create_task(pool.run(small.work))]
+        await until_started(small, 1)
+        tasks.append(asyncio.create_task(pool.run(large.work)))
+        await asyncio.sleep(0.2)
+        assert not large.started.acquire(blocking=False)
+        small.opened.set()
+        await until_started(large, 1)
+        large.opened.set()
+        await asyncio.gather(*tasks)
+
+    run(scenario)
+
+
+def test_work_that_waits_for_memory_ends_with_its_time_and_holds_up_nobody():
+    async def scenario():
+        pool = Pool(threads=2, run_bytes=100, max_queue=4, timeout_seconds=0.5)
+        holder = Holder(100)
+        first = asyncio.create_task(pool.run(holder.work))
+        await until_started(holder, 1)
+        with pytest.raises(Timeout):
+            await pool.run(lambda grant: cores(grant, 1))
+        holder.opened.set()
+        with pytest.raises(Timeout):
+            await first
+        for needed in (100, 1):
+            assert await pool.run(lambda grant, needed=needed: cores(grant, needed)) >= 1
 
     run(scenario)

@@ -2,13 +2,14 @@
 
 import subprocess
 import sys
+from contextlib import nullcontext
+from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import DATA, TRUTH
 from rapidocr.main import root_dir
 
-from ocr_runtime import sessions
 from ocr_runtime.decoding import decode
 from ocr_runtime.engine import Engine
 from ocr_runtime.schema import Options
@@ -36,19 +37,27 @@ IN_A_FRESH_PROCESS = """
 import sys, threading, numpy as np
 from pathlib import Path
 from ocr_runtime.sessions import Model
-Model(Path(sys.argv[1]), setting="it", cores=1, providers=["CPUExecutionProvider"], bounded=True)
+Model(
+    Path(sys.argv[1]),
+    setting="it",
+    cores=1,
+    providers=["CPUExecutionProvider"],
+    number_bytes=1,
+    most_bytes=1 << 20,
+)
 tiny = np.full(8, 1e-40, np.float32)
 threading.Thread(target=lambda: print((tiny * np.float32(0.5)).any())).start()
 """
 
 
-def opened(stage: str, *, cores: int = 1, bounded: bool = False) -> Model:
+def opened(path: Path, *, cores: int = 1, most_bytes: int = 1 << 28) -> Model:
     return Model(
-        MODELS[stage],
+        path,
         setting="it",
         cores=cores,
         providers=["CPUExecutionProvider"],
-        bounded=bounded,
+        number_bytes=1,
+        most_bytes=most_bytes,
     )
 
 
@@ -80,28 +89,36 @@ def test_every_bit_is_that_of_a_plain_session(stage, batches, tmp_path):
         paths.append(str(tmp_path / f"{number}.npy"))
         np.save(paths[-1], batch)
     subprocess.run([sys.executable, "-c", PLAIN, MODELS[stage], *paths], check=True)
-    model = opened(stage, cores=2)
+    model = opened(MODELS[stage], cores=2)
     assert len(paths) >= 10
     for path, batch in zip(paths, batches[stage], strict=True):
         plain = np.load(path + ".plain.npy")
         for cores in (1, 2):
-            assert np.array_equal(model(batch, cores=cores), plain)
+            assert np.array_equal(model(batch, grant=lambda _, n=cores: nullcontext(n)), plain)
 
 
-def test_a_batch_too_large_for_the_arena_gives_the_same_bits(batches, monkeypatch):
+def test_a_batch_too_large_for_the_arena_gives_the_same_bits(batches):
     batch = batches["text_det"][0]
-    model = opened("text_det")
-    within = model(batch, cores=1)
-    monkeypatch.setattr(sessions, "_LARGE", batch.size - 1)
-    assert np.array_equal(model(batch, cores=1), within)
+    within = opened(MODELS["text_det"])(batch)
+    assert np.array_equal(opened(MODELS["text_det"], most_bytes=1)(batch), within)
 
 
 def test_any_number_of_cores_finds_a_session():
-    model = opened("text_cls", cores=6, bounded=True)
+    model = opened(MODELS["text_cls"], cores=6)
     batch = np.random.default_rng(0).random((2, 3, 80, 160), np.float32)
-    one = model(batch, cores=1)
+    one = model(batch, grant=lambda _: nullcontext(1))
     for cores in (2, 3, 4, 5, 6, 7):
-        assert np.array_equal(model(batch, cores=cores), one)
+        assert np.array_equal(model(batch, grant=lambda _, n=cores: nullcontext(n)), one)
+
+
+def test_a_run_says_what_it_needs_before_it_starts():
+    needs = []
+    model = opened(MODELS["text_cls"])
+    model(
+        np.zeros((2, 3, 80, 160), np.float32),
+        grant=lambda needed: needs.append(needed) or nullcontext(1),
+    )
+    assert needs == [2 * 3 * 80 * 160]
 
 
 def test_denormals_are_zero_on_threads_that_start_after_the_model():
@@ -114,17 +131,7 @@ def test_denormals_are_zero_on_threads_that_start_after_the_model():
 def test_what_is_no_model_is_named(tmp_path):
     rubbish = tmp_path / "rubbish.onnx"
     rubbish.write_bytes(b"rubbish")
-    with pytest.raises(
-        SettingsError, match=r"^det_model_path: .*rubbish.onnx is not an ONNX model"
-    ):
-        Model(rubbish, setting="det_model_path", cores=1, providers=[], bounded=True)
-    with pytest.raises(
-        SettingsError, match=r"^det_model_path: there is no model at .*missing.onnx"
-    ):
-        Model(
-            tmp_path / "missing.onnx",
-            setting="det_model_path",
-            cores=1,
-            providers=[],
-            bounded=True,
-        )
+    with pytest.raises(SettingsError, match=r"^it: .*rubbish.onnx is not an ONNX model"):
+        opened(rubbish)
+    with pytest.raises(SettingsError, match=r"^it: there is no model at .*missing.onnx"):
+        opened(tmp_path / "missing.onnx")

@@ -4,6 +4,7 @@ import argparse
 import collections
 import json
 import os
+import random
 import statistics
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from PIL import Image
 from ocr_runtime.decoding import decode
 
 from . import report
+from .load import drive
+from .pages import drawn, png
 from .systems import NAMES, ROOT, running
 
 DATA = ROOT / "tests/data"
@@ -28,18 +31,18 @@ def main() -> None:
     parser.add_argument("--images", type=Path, default=DATA, help="a folder; else the drawn pages")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        drawn = upright(DATA, Path(folder) / "drawn")
+        own = upright(DATA, Path(folder) / "drawn")
         images = upright(arguments.images, Path(folder) / "images")
         found = outside(
             images,
-            drawn,
+            own,
             rounds=1 if arguments.quick else arguments.rounds,
             callers=(1, 8) if arguments.quick else (1, 2, 4, 8, 16),
         )
         found["rounds"] = 1 if arguments.quick else arguments.rounds
         found["mix"] = [path.name for path in images]
         found["drawn"] = arguments.images == DATA
-        found["serving"] = serving(drawn)
+        found["serving"] = serving(own)
         if not arguments.quick:
             for what, paths in (
                 ("stages", images),
@@ -48,9 +51,9 @@ def main() -> None:
                 ("lock", images),
             ):
                 found[what] = inside(what, paths)
-            for mix, paths in (("drawn", drawn), ("images", images)):
+            for mix, paths in (("drawn", own), ("images", images)):
                 found[f"profiles on {mix}"] = inside("profiles", paths)
-            found["memory"] = {"exact": inside("memory", [], cores=2)}
+            found["memory"] = {profile: memory(profile, own[0]) for profile in ("exact", "fast")}
             found["cores"] = [inside("cores", images, cores=cores) for cores in (1, 2)]
     if arguments.quick:
         print(report.table(found))
@@ -70,7 +73,7 @@ def upright(folder: Path, into: Path) -> list[Path]:
 
 
 def outside(
-    images: list[Path], drawn: list[Path], *, rounds: int, callers: tuple[int, ...]
+    images: list[Path], own: list[Path], *, rounds: int, callers: tuple[int, ...]
 ) -> dict[str, Any]:
     """Start each system in turn, ask it, weigh it and stop it; so many rounds."""
     samples: dict[str, dict[str, list[float]]] = {
@@ -80,7 +83,7 @@ def outside(
     for number in range(rounds):
         for name in NAMES:
             print(f"round {number + 1} of {rounds}: {name}", file=sys.stderr)
-            with running(name, drawn[0]) as system:
+            with running(name, own[0]) as system:
                 samples[name]["start"].append(system.start_seconds)
                 read = system.lines(images)
                 lines[name] = dict(zip([path.name for path in images], read, strict=True))
@@ -92,8 +95,7 @@ def outside(
                 samples[name]["peak"].append(system.peak_mb())
                 if number == 0:
                     pages = {
-                        path.stem: text
-                        for path, text in zip(drawn, system.lines(drawn), strict=True)
+                        path.stem: text for path, text in zip(own, system.lines(own), strict=True)
                     }
                     samples[name]["cer"] = [100 * report.error_rate(pages, DATA / "truth.json")]
     medians = {
@@ -103,6 +105,31 @@ def outside(
     return {"callers": callers, "systems": medians, "lines": lines, "samples": samples}
 
 
+def memory(profile: str, first: Path) -> dict[str, float]:
+    """MB of all processes as 8 callers send pages of ever other shapes, and as large pages come."""
+    print(f"memory: {profile}", file=sys.stderr)
+    shapes = random.Random(0)
+
+    def page(_: bytes) -> bytes:
+        width, height = shapes.randrange(100, 3000), shapes.randrange(100, 3000)
+        return png(drawn(width, height, shapes.randrange(20)))
+
+    with running(profile, first) as system:
+        found = {"started": system.resident_mb()}
+        for count, more in ((50, 50), (500, 450)):
+            drive(lambda _: system.read(page(_)), [b""], callers=8, count=more)
+            found[f"after {count} pages"] = system.resident_mb()
+        found["at most until then"] = system.peak_mb()
+    with running(profile, first) as system:
+        system.read(png(drawn(7071, 7071, 220)))
+        found["at most, with 50 million pixels of dense text alone"] = system.peak_mb()
+        system.read(png(drawn(60, 1300, 0)))
+        found["at most, with 60 x 1300, the largest to detect, after that"] = system.peak_mb()
+        system.read(png(drawn(500, 500, 5)))
+        found["after that"] = system.resident_mb()
+    return found
+
+
 def inside(what: str, paths: list[Path], *, cores: int = 1, **variables: str) -> Any:
     print(f"in process: {what}", file=sys.stderr)
     command = [sys.executable, "-m", "scripts.benchmark.inside", what, *map(str, paths)]
@@ -110,9 +137,9 @@ def inside(what: str, paths: list[Path], *, cores: int = 1, **variables: str) ->
     return json.loads(subprocess.check_output(command, cwd=ROOT, env=environ))
 
 
-def serving(drawn: list[Path]) -> dict[str, float]:
+def serving(own: list[Path]) -> dict[str, float]:
     """The overhead of HTTP for one line, with one thread here and there."""
-    (line,) = (path for path in drawn if path.stem == "line")
+    (line,) = (path for path in own if path.stem == "line")
     with running("exact", line, OCR_THREADS="1") as system:
         return inside("serving", [line], URL=system.url)
 

@@ -9,11 +9,11 @@ import functools
 import json
 import math
 import os
-import random
 import statistics
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,6 @@ os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
 
 import numpy as np  # noqa: E402, its threads follow the affinity
 import onnxruntime  # noqa: E402
-from PIL import Image, ImageDraw, ImageFont  # noqa: E402
 from rapidocr.main import root_dir  # noqa: E402
 
 from ocr_runtime.decoding import decode  # noqa: E402
@@ -31,6 +30,7 @@ from ocr_runtime.schema import Options  # noqa: E402
 from ocr_runtime.settings import Settings  # noqa: E402
 
 from .load import drive  # noqa: E402
+from .pages import drawn  # noqa: E402
 
 STAGES = {"text_det": "detection", "text_cls": "classification", "text_rec": "recognition"}
 
@@ -165,48 +165,12 @@ def growth(_: list[str]) -> dict[str, list[tuple[int, float]]]:
     reader = engine()
     pixels, lines = [], []
     for side in (736, 1000, 1400, 2000):
-        page = _drawn(side, side, 10)
+        page = drawn(side, side, 10)
         pixels.append((side * side, 1000 * seconds(lambda page=page: texts(reader, page), 3)))
     for number in (0, 1, 10, 20, 30):
-        page = _drawn(1000, 1000, number)
+        page = drawn(1000, 1000, number)
         lines.append((number, 1000 * seconds(lambda page=page: texts(reader, page), 3)))
     return {"pixels": pixels, "lines": lines}
-
-
-def _drawn(width: int, height: int, lines: int) -> np.ndarray:
-    page = Image.new("RGB", (width, height), "white")
-    font = ImageFont.load_default(20)
-    for number in range(lines):
-        text = f"line number {number} of a drawn page"
-        ImageDraw.Draw(page).text((30, 20 + number * 32), text, "black", font)
-    return np.asarray(page)
-
-
-def memory(_: list[str]) -> dict[str, float]:
-    """Resident MB as two callers send pages of ever other shapes, and as large pages come."""
-    reader, shapes = engine(), random.Random(0)
-
-    def read(_: bytes) -> list[str]:
-        width, height = shapes.randrange(100, 1500), shapes.randrange(100, 1500)
-        return texts(reader, _drawn(width, height, shapes.randrange(20)))
-
-    found = {"loaded": _resident_mb()}
-    for count, more in ((50, 50), (500, 450)):
-        drive(read, [b""], callers=2, count=more)
-        found[f"after {count} pages"] = _resident_mb()
-    found["at most until then"] = _resident_mb("VmHWM")
-    texts(reader, _drawn(7071, 7071, 220))
-    found["at most, with 50 million pixels of dense text"] = _resident_mb("VmHWM")
-    texts(reader, np.zeros((1300, 60, 3), np.uint8))
-    found["at most, with 60 x 1300, the largest to detect"] = _resident_mb("VmHWM")
-    texts(reader, _drawn(500, 500, 5))
-    found["after that"] = _resident_mb()
-    return found
-
-
-def _resident_mb(which: str = "VmRSS") -> float:
-    status = Path("/proc/self/status").read_text()
-    return int(status.partition(f"{which}:")[2].split()[0]) / 1000
 
 
 def cores(paths: list[str]) -> dict[str, float]:
@@ -216,7 +180,10 @@ def cores(paths: list[str]) -> dict[str, float]:
 
     def read(image: bytes, granted: int) -> list[str]:
         page = decode(image, max_pixels=10**9)
-        return [line.text or "" for line in reader.read(page, Options(), grant=lambda: granted)]
+        return [
+            line.text or ""
+            for line in reader.read(page, Options(), grant=lambda _: nullcontext(granted))
+        ]
 
     drive(lambda image: read(image, CORES), data, callers=1, count=len(data))
     alone = drive(lambda image: read(image, CORES), data, callers=1, count=2 * len(data))

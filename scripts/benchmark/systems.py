@@ -34,8 +34,15 @@ class System:
 
     def peak_mb(self) -> float:
         """The largest resident memory that its processes have had, in MB, summed."""
+        return self._mb("VmHWM")
+
+    def resident_mb(self) -> float:
+        """The resident memory of its processes now, in MB, summed."""
+        return self._mb("VmRSS")
+
+    def _mb(self, which: str) -> float:
         first = psutil.Process(self._process.pid)
-        return sum(_peak_mb(process) for process in [first, *first.children(recursive=True)])
+        return sum(_mb(process, which) for process in [first, *first.children(recursive=True)])
 
     def lines(self, images: list[Path]) -> list[list[str]]:
         """Read each image once."""
@@ -45,7 +52,7 @@ class System:
         raise NotImplementedError
 
 
-class _Server(System):
+class Server(System):
     def read(self, image: bytes) -> list[str]:
         files = {"image_file": ("page.png", image, "image/png")}
         answer = requests.post(f"{self.url}/ocr", files=files, timeout=300)
@@ -96,7 +103,7 @@ def running(name: str, first: Path, **variables: str) -> Iterator[System]:
             system: System = _Library(process, "")
             process.stdout.readline()
         else:
-            system = _Server(process, f"http://127.0.0.1:{port}")
+            system = Server(process, f"http://127.0.0.1:{port}")
             _wait(process, int(port))
         system.lines([first])
         system.start_seconds = time.perf_counter() - start
@@ -130,6 +137,6 @@ def _wait(process: "subprocess.Popen[str]", port: int) -> None:
     raise RuntimeError("the server did not start")
 
 
-def _peak_mb(process: psutil.Process) -> float:
+def _mb(process: psutil.Process, which: str) -> float:
     status = Path(f"/proc/{process.pid}/status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0]) / 1000
+    return int(status.partition(f"{which}:")[2].split()[0]) / 1000
