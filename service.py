@@ -11,7 +11,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 import bentoml
 
-from ocr_runtime import __version__, docs, http
+from ocr_runtime import __version__, docs, http, logs
 from ocr_runtime.decoding import decode
 from ocr_runtime.pool import Grant, Pool
 from ocr_runtime.schema import OCRAnswer, OCRRequest, answer, understand
@@ -35,6 +35,7 @@ class Form(http.FromForm, OCRRequest, bentoml.IODescriptor):
     # The pool keeps the time. BentoML's timer, out of the way here, frees the slot of work that
     # goes on (bentoml/BentoML#5642).
     traffic={"timeout": 86_400},
+    logging={"access": {"enabled": False}},  # `logs.request` writes that line
 )
 class RapidOCRService:
     """Read the text in images, as RapidOCR does."""
@@ -45,6 +46,7 @@ class RapidOCRService:
 
         In a process of its own, since what opening models takes is not all given back.
         """
+        logs.configure(settings.log_format)
         if settings.names_models:
             command = [sys.executable, "-m", "ocr_runtime.engine"]
             tried = subprocess.run(command, cwd=Path(__file__).parent, check=False)  # noqa: S603
@@ -54,6 +56,7 @@ class RapidOCRService:
     def __init__(self) -> None:
         from ocr_runtime.engine import Engine  # noqa: PLC0415, slow: not for who only starts it
 
+        logs.configure(settings.log_format)
         self.engine = Engine(settings)
         self.pool = Pool(
             threads=settings.threads_per_worker,
@@ -68,12 +71,14 @@ class RapidOCRService:
         """Read the lines of text in one image."""
         image, options = understand(fields)
 
-        def read(grant: Grant) -> OCRAnswer:
+        def read(grant: Grant) -> tuple[int, OCRAnswer]:
             page = decode(image, max_pixels=settings.max_pixels)
             lines = self.engine.read(page, options, grant=grant)
-            return answer(lines, score_format=settings.score_format)
+            return page.size // 3, answer(lines, score_format=settings.score_format)
 
-        return await self.pool.run(read)
+        pixels, result = await self.pool.run(read)
+        http.note(pixels=pixels, lines=len(result.root))
+        return result
 
     @bentoml.on_shutdown
     def stop(self) -> None:

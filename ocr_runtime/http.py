@@ -2,7 +2,7 @@
 
 request --Frame--> [BentoML's routes --FromForm--> handler in `answering`] --Frame--> answer
 
-Frame      counts the body's bytes, names the request, gives every error the one shape
+Frame      counts the body's bytes, names and logs the request, gives every error the one shape
 FromForm   reads the fields with `forms` where BentoML would guess at them
 answering  turns what a handler raises into its answer
 """
@@ -11,6 +11,7 @@ import functools
 import json
 import logging
 import re
+import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterable
 from contextvars import ContextVar
@@ -23,7 +24,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from . import forms
+from . import forms, logs
 from .errors import (
     BodyTooLarge,
     Internal,
@@ -36,11 +37,18 @@ from .errors import (
 logger = logging.getLogger("rapidocr")
 
 _request_id: ContextVar[str] = ContextVar("request_id", default="-")
+_facts: ContextVar[dict[str, int]] = ContextVar("facts")
+_UNLOGGED = {"/livez", "/readyz", "/healthz", "/metrics"}
 _SAFE_ID = re.compile(r"[\w.:/+=-]{1,128}", re.ASCII)
 
 
 def error_response(error: OCRError) -> Response:
     return JSONResponse(error.body(), status_code=error.status, headers=error.headers)
+
+
+def note(**facts: int) -> None:
+    """Add to the log line of the request that is being handled."""
+    _facts.get({}).update(facts)
 
 
 class Refused(BaseModel):
@@ -107,15 +115,28 @@ class Frame:
         given_id = headers.get("x-request-id", "")
         request_id = given_id if _SAFE_ID.fullmatch(given_id) else uuid.uuid4().hex
         _request_id.set(request_id)
+        facts: dict[str, int] = {}
+        _facts.set(facts)
+        start = time.monotonic()
         limited = self._limited(receive, headers.get("content-length", ""))
         uniform = _Uniform(send, request_id)
         try:
             await self._app(scope, limited, uniform.send)
         except Exception:
-            if uniform.started:
+            if uniform.status is not None:
                 raise
             logger.exception("request %s failed", request_id)
             await error_response(Internal())(scope, receive, uniform.send)
+        finally:
+            if scope["path"] not in _UNLOGGED:
+                logs.request(
+                    request_id=request_id,
+                    method=scope["method"],
+                    path=scope["path"],
+                    status=uniform.status,
+                    seconds=time.monotonic() - start,
+                    **facts,
+                )
 
     def _limited(self, receive: Receive, declared: str) -> Receive:
         """Refuse a body at once if it says that it is too large, else when it has become so."""
@@ -139,7 +160,7 @@ class _Uniform:
     """Sends an answer on with its request id; an error that is not in our shape, in our shape."""
 
     def __init__(self, send: Send, request_id: str) -> None:
-        self.started = False
+        self.status: int | None = None
         self._send = send
         self._request_id = request_id
         self._error: Message | None = None  # an error's start, held until its body is known
@@ -147,7 +168,7 @@ class _Uniform:
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.started = True
+            self.status = message["status"]
             MutableHeaders(scope=message)["X-Request-ID"] = self._request_id
             if message["status"] >= 400:
                 self._error = message

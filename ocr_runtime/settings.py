@@ -128,6 +128,10 @@ class Settings(BaseModel):
         description='`string`: `"0.8176"`; `number`: as `rapidocr_api` 0.2 gave it.',
     )
 
+    log_format: Literal["text", "json"] = Field(
+        "text", alias="OCR_LOG_FORMAT", description="Log lines for people or for machines."
+    )
+
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Self:
         """Read the settings from environment variables.

@@ -15,7 +15,8 @@ MAY_IMPORT = {
     "sessions": {"settings", "errors"},
     "pool": {"errors"},
     "engine": {"sessions", "schema", "settings", "errors"},
-    "http": {"forms", "errors"},
+    "logs": set(),
+    "http": {"forms", "errors", "logs"},
     "docs": {"schema", "forms", "errors"},
 }
 ALONE_KNOWS = {

@@ -1,6 +1,7 @@
 """The service under settings other than the default ones."""
 
 import itertools
+import json
 import re
 import subprocess
 import sys
@@ -77,6 +78,33 @@ def test_what_a_caller_gets_wrong_is_no_traceback_in_the_log(tmp_path):
         server.get("/nothing")
     assert "Traceback" not in server.log()
     assert len(re.findall(r"path=/(ocr|nothing)", server.log())) == 3
+
+
+def test_the_log_has_one_line_a_request_and_never_what_was_read(tmp_path):
+    with serving(tmp_path, OCR_LOG_FORMAT="json", TZ="Asia/Shanghai") as server:
+        read = server.ocr(LINE)
+        refused = server.ocr(b"no image")
+        server.get("/a%0Ab")
+        for probe in ("/livez", "/readyz", "/metrics"):
+            server.get(probe)
+    lines = [json.loads(line) for line in server.log().splitlines()]
+    assert {"time", "level"} <= set.intersection(*map(set, lines))
+    assert all(line["time"].endswith("+08:00") for line in lines)
+    ours = [line for line in lines if "status" in line]
+    first = {
+        "level": "INFO",
+        "request_id": read.headers["x-request-id"],
+        "method": "POST",
+        "path": "/ocr",
+        "status": 200,
+        "pixels": 300 * 64,
+        "lines": 1,
+    }
+    assert {name: ours[0][name] for name in first} == first
+    assert 0 < ours[0]["milliseconds"] < 60_000
+    assert [(line["path"], line["status"]) for line in ours[1:]] == [("/ocr", 415), ("/a%0Ab", 404)]
+    assert ours[1]["request_id"] == refused.headers["x-request-id"]
+    assert read.json()["0"]["rec_txt"] not in server.log()
 
 
 def test_scores_as_numbers(tmp_path):

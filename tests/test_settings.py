@@ -47,6 +47,7 @@ def test_the_cores_are_shared_by_the_workers():
         ("OCR_TIMEOUT_SECONDS", "0"),
         ("OCR_TIMEOUT_SECONDS", "nan"),
         ("OCR_SCORE_FORMAT", "percent"),
+        ("OCR_LOG_FORMAT", "xml"),
         ("OCR_PROFILE", "faster"),
         ("OCR_CONFIG", "/nowhere/config.yaml"),
         ("det_model_path", "/nowhere/det.onnx"),
