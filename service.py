@@ -21,6 +21,7 @@ try:
     settings = Settings.from_environ(os.environ)
 except SettingsError as exc:
     sys.exit(f"rapidocr: {exc}")
+logs.configure(settings.log_format)
 
 
 class Form(http.FromForm, OCRRequest, bentoml.IODescriptor):
@@ -46,7 +47,6 @@ class RapidOCRService:
 
         In a process of its own, since what opening models takes is not all given back.
         """
-        logs.configure(settings.log_format)
         if settings.names_models:
             command = [sys.executable, "-m", "ocr_runtime.engine"]
             tried = subprocess.run(command, cwd=Path(__file__).parent, check=False)  # noqa: S603
@@ -56,7 +56,6 @@ class RapidOCRService:
     def __init__(self) -> None:
         from ocr_runtime.engine import Engine  # noqa: PLC0415, slow: not for who only starts it
 
-        logs.configure(settings.log_format)
         self.engine = Engine(settings)
         self.pool = Pool(
             threads=settings.threads_per_worker,

@@ -11,7 +11,8 @@
     sessions   model file -> ONNX Runtime session; the only room that knows ONNX Runtime
     engine     page + options -> lines; the only room that knows RapidOCR
     pool       who may compute now, who waits, who is turned away
-    http       what stands around the door: body limit, request id, error bodies
+    logs       one line a request, for people or for machines
+    http       what stands around the door: body limit, request id, log line, error bodies
     docs       the OpenAPI document and the page that shows it
 
 Doors open downwards only; `tests/test_layering.py` holds which room may import which.

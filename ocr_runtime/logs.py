@@ -17,7 +17,7 @@ _LONGEST_PATH = 200
 def configure(kind: Literal["text", "json"]) -> None:
     """Have all lines of this process written so, BentoML's and the web server's too.
 
-    Called after BentoML has set up its handlers.
+    Called once BentoML has set up its handlers, which it does before it imports a service.
     """
     logger.setLevel(logging.INFO)
     if kind == "json":

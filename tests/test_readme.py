@@ -117,10 +117,13 @@ def test_the_python_blocks_print_what_is_drawn(number, texts, server):
 
 
 def test_every_block_is_known_here():
-    assert (len(SHELL), len(PYTHON), len(blocks(README, "json"))) == (6, 3, 1)
-    assert README.count("```") == 2 * 10
+    assert (len(SHELL), len(PYTHON), len(blocks(README, "json"))) == (9, 3, 1)
+    assert README.count("```") == 2 * 13
     assert SHELL[4] == "scripts/bench --quick\n"  # run by test_bench.py
     assert SHELL[5] == "bentoml build\nbentoml serve rapidocr:latest\n"  # run by e2e/test_bento.py
+    assert SHELL[6] == "bentoml build\nbentoml containerize rapidocr:latest\n"
+    assert SHELL[7].startswith("docker build ")  # scripts/image does it with buildah
+    assert SHELL[8].startswith("docker run ")  # run by e2e/test_image.py
 
 
 def bounds(schema: dict) -> str:
