@@ -1,5 +1,6 @@
 """The simulated day follows the autoscaler that is deployed."""
 
+import math
 import runpy
 from pathlib import Path
 
@@ -43,3 +44,23 @@ def test_too_much_load_is_refused_not_forgotten():
 def test_it_draws(busy, tmp_path: Path):
     DAY["draw"](busy, tmp_path / "day.png")
     assert (tmp_path / "day.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_plan_is_the_arithmetic_that_it_says():
+    text = (ROOT / "docs/scaling.md").read_text()
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in text.splitlines()
+        if line.startswith("|")
+    ]
+    costs = {row[0]: float(row[1]) for row in rows if len(row) == 2 and row[0] in ("exact", "fast")}
+    assert costs["exact"] == pytest.approx(DAY["SERVICE_SECONDS"].mean(), abs=0.03)
+    plans = [row for row in rows if len(row) == 7 and row[0].isdigit()]
+    assert len(plans) == 6
+    for rate, profile, busy_cores, granted, by_two, by_sixteen, upload in plans:
+        used = int(rate) * costs[profile]
+        assert float(busy_cores) == pytest.approx(used)
+        assert int(granted) == math.ceil(round(used / 0.6, 6))
+        assert int(by_two) == math.ceil(round(used / 0.6 / 2, 6))
+        assert int(by_sixteen) == math.ceil(round(used / 0.6 / 16, 6))
+        assert float(upload) == pytest.approx(int(rate) * 114e3 * 8 / 1e9, abs=0.01)

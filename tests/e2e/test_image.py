@@ -196,6 +196,29 @@ def test_the_readmes_lines_run():
         podman("rm", "--force", "--time", "1", name)
 
 
+def test_compose_starts_it(tmp_path):
+    """With the file as it is, but for the image's name here."""
+    file = tmp_path / "compose.yaml"
+    text = (ROOT / "deploy/compose.yaml").read_text()
+    file.write_text(text.replace("image: rapidocr:latest", f"image: {IMAGE}"))
+    compose = ["podman-compose", "--file", str(file)]
+    subprocess.run([*compose, "up", "--detach", "--no-build"], check=True)
+    try:
+        (name,) = printed("ps", "--format", "{{.Names}}").splitlines()
+        running = Container(name, None)
+        running.wait_until_healthy()
+        answer = requests.post(
+            "http://127.0.0.1:9005/ocr",
+            files={"image_file": page_bytes("table.png")},
+            timeout=60,
+        )
+        assert [entry["rec_txt"] for entry in answer.json().values()] == TRUTH["table.png"]
+        assert all(json.loads(line) for line in running.log().splitlines())
+        assert json.loads(printed("inspect", name))[0]["HostConfig"]["ReadonlyRootfs"]
+    finally:
+        subprocess.run([*compose, "down", "--timeout", "5"], check=True)
+
+
 def test_its_labels_and_its_health_check():
     image = json.loads(printed("image", "inspect", IMAGE))[0]
     labels = image["Labels"]
