@@ -204,7 +204,8 @@ def test_compose_starts_it(tmp_path):
     compose = ["podman-compose", "--file", str(file)]
     subprocess.run([*compose, "up", "--detach", "--no-build"], check=True)
     try:
-        (name,) = printed("ps", "--format", "{{.Names}}").splitlines()
+        of_compose = ("--filter", "label=com.docker.compose.service=rapidocr")
+        (name,) = printed("ps", *of_compose, "--format", "{{.Names}}").splitlines()
         running = Container(name, None)
         running.wait_until_healthy()
         answer = requests.post(
@@ -216,7 +217,7 @@ def test_compose_starts_it(tmp_path):
         assert all(json.loads(line) for line in running.log().splitlines())
         assert json.loads(printed("inspect", name))[0]["HostConfig"]["ReadonlyRootfs"]
     finally:
-        subprocess.run([*compose, "down", "--timeout", "5"], check=True)
+        subprocess.run([*compose, "down", "--timeout", "20"], check=True)
 
 
 def test_its_labels_and_its_health_check():
