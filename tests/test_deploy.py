@@ -106,7 +106,9 @@ def test_probes_and_metrics_are_answered(server):
     exposed = server.get("/metrics").text
     assert len(queries) == 7
     for query in queries:
-        for name, labels in re.findall(r"(bentoml_\w+)\{(.*?)\}", query):
+        metrics = re.findall(r"(bentoml_\w+)\{(.*?)\}", query)
+        assert metrics
+        for name, labels in metrics:
             (line, *_) = [line for line in exposed.splitlines() if line.startswith(name + "{")]
             for label in re.findall(r"(\w+)=", labels):
                 assert f"{label}=" in line
