@@ -1,19 +1,21 @@
 """Who may compute now, who waits, and who is turned away.
 
-work --run--> [at most max_queue waiting] --> [at most threads computing] --> result
-         │               └── Timeout (504),       │  ↑ grant: so much memory,
-         └── Busy (429)      before it starts     ↓  │ so many cores
-                                             [each run of a model]
+work --run--> [at most max_queue wait, callers in turn] --> [at most threads compute] --> result
+         │               └── Timeout (504),                   │  ↑ grant: so much memory,
+         └── Busy (429)      before it starts                 ↓  │ so many cores
+                                                         [each run of a model]
 """
 
 import asyncio
+import contextlib
+import contextvars
 import functools
 import math
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from typing import TypeVar
 
@@ -31,6 +33,12 @@ _LOOK_SECONDS = 0.1
 class Pool:
     """Threads that compute, behind a queue with an end.
 
+    Callers take turns: each waits behind its own calls and at most as many of every other caller's.
+    In a full queue the caller with the most calls in it gives up its last one for another's
+    (P. E. McKenney, Stochastic Fairness Queueing, 1990).
+
+    Its methods are called in one event loop; the work and its grants run in threads.
+
     Args:
         threads: calls computed at once, and cores to be shared out among them.
         run_bytes: memory to be shared out among them; who needs more of it runs alone.
@@ -43,26 +51,42 @@ class Pool:
     ) -> None:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="ocr")
         self._threads = threads
-        self._places = threads + max_queue
+        self._idle = threads
+        self._max_queue = max_queue
+        self._queue = _Queue()
         self._timeout_seconds = timeout_seconds
         self._run_bytes = run_bytes
         self._lock = threading.Lock()
         self._freed = threading.Condition(self._lock)
-        self._taken = 0  # places taken, by calls that wait or compute
         self._computing = 0  # calls, without those that wait for memory
         self._held_bytes = 0
         self._for_memory: deque[object] = deque()  # who waits for it, first come first served
-        self._mean_seconds = 1.0  # of the latest calls
+        self._mean_seconds = 0.0  # of the latest calls
+        self._measured = 0
 
-    async def run(self, work: Callable[[Grant], T]) -> T:
+    @property
+    def waiting(self) -> int:
+        """Calls that wait for a thread."""
+        return len(self._queue)
+
+    @property
+    def computing(self) -> int:
+        """Calls that have a thread."""
+        return self._threads - self._idle
+
+    async def run(self, work: Callable[[Grant], T], *, caller: str = "") -> T:
         """Compute `work` on a thread of the pool.
 
-        Work that is no longer waited for, after its time or when the caller is cancelled, is
+        Work that is no longer waited for, after its time or when the task is cancelled, is
         dropped if it has not started; if it has, it keeps its thread until its next `grant`,
         so that abandoned work cannot pile up.
 
+        Args:
+            work: is given a `Grant`, to ask before each run of a model.
+            caller: whose work it is; callers take turns.
+
         Raises:
-            Busy: the queue is full.
+            Busy: the queue is full, or so long that there would be no result in time.
             Timeout: there was no result in time.
         """
         abandoned = threading.Event()
@@ -72,12 +96,10 @@ class Pool:
             if abandoned.is_set() or time.monotonic() > deadline:
                 raise Timeout
 
-        self._take_place()
-        future = self._executor.submit(self._timed, work, check)
-        future.add_done_callback(self._free_place)
         try:
             async with asyncio.timeout(self._timeout_seconds):
-                return await asyncio.wrap_future(future)
+                await self._turn(caller)
+                return await self._compute(functools.partial(self._timed, work, check))
         except TimeoutError as exc:
             raise Timeout from exc
         finally:
@@ -85,18 +107,55 @@ class Pool:
 
     def shutdown(self) -> None:
         """Drop what waits; what computes may end."""
+        self._queue.cancel()
         self._executor.shutdown(wait=False, cancel_futures=True)
 
-    def _take_place(self) -> None:
-        with self._lock:
-            if self._taken >= self._places:
-                ahead = self._taken * self._mean_seconds / self._threads
-                raise Busy(headers={"Retry-After": str(max(1, math.ceil(ahead)))})
-            self._taken += 1
+    async def _turn(self, caller: str) -> None:
+        """Wait for a thread."""
+        if self._idle:
+            self._idle -= 1
+            return
+        ahead_seconds = self._seconds(self._queue.before(caller) + self._threads)
+        if ahead_seconds > self._timeout_seconds:
+            raise self._busy(ahead_seconds)
+        place = self._queue.join(caller)
+        if len(self._queue) > self._max_queue:
+            dropped = self._queue.drop_last(caller)
+            if not dropped.done():  # or its task was cancelled in this turn of the loop
+                dropped.set_exception(self._busy(self._seconds(self._max_queue + self._threads)))
+        try:
+            await place
+        except asyncio.CancelledError:
+            if not place.cancelled():  # its turn had come
+                self._pass_on()
+            raise
+        finally:
+            self._queue.leave(caller, place)
 
-    def _free_place(self, _: Future[T]) -> None:
-        with self._lock:
-            self._taken -= 1
+    def _pass_on(self) -> None:
+        """Give a thread that has become free to whose turn it is."""
+        place = self._queue.next()
+        if place is None:
+            self._idle += 1
+        else:
+            place.set_result(None)
+
+    async def _compute(self, work: Callable[[], T]) -> T:
+        loop = asyncio.get_running_loop()
+
+        def free(_: object) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended first
+                loop.call_soon_threadsafe(self._pass_on)
+
+        future = self._executor.submit(contextvars.copy_context().run, work)
+        future.add_done_callback(free)
+        return await asyncio.wrap_future(future)
+
+    def _seconds(self, calls: int) -> float:
+        return calls * self._mean_seconds / self._threads
+
+    def _busy(self, seconds: float) -> Busy:
+        return Busy(headers={"Retry-After": str(max(1, math.ceil(seconds)))})
 
     def _timed(self, work: Callable[[Grant], T], check: Callable[[], None]) -> T:
         check()
@@ -109,7 +168,9 @@ class Pool:
             seconds = time.monotonic() - start
             with self._lock:
                 self._computing -= 1
-                self._mean_seconds += 0.1 * (seconds - self._mean_seconds)
+                self._measured += 1
+                weight = max(0.1, 1 / self._measured)
+                self._mean_seconds += weight * (seconds - self._mean_seconds)
 
     @contextmanager
     def _granted(self, check: Callable[[], None], needed: int) -> Iterator[int]:
@@ -139,3 +200,60 @@ class Pool:
             self._computing += 1
             self._for_memory.remove(ticket)
             self._freed.notify_all()
+
+
+class _Queue:
+    """A line of places for each caller; the lines are served in turn.
+
+    A place is a future: done without a result once it is left.
+    """
+
+    def __init__(self) -> None:
+        self._lines: dict[str, deque[asyncio.Future[None]]] = {}
+
+    def __len__(self) -> int:
+        return sum(map(len, self._lines.values()))
+
+    def before(self, caller: str) -> int:
+        """Count the places that are served before a new one of this caller."""
+        own = len(self._lines.get(caller, ()))
+        others = (line for name, line in self._lines.items() if name != caller)
+        return own + sum(min(len(line), own + 1) for line in others)
+
+    def join(self, caller: str) -> asyncio.Future[None]:
+        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._lines.setdefault(caller, deque()).append(place)
+        return place
+
+    def leave(self, caller: str, place: asyncio.Future[None]) -> None:
+        """Give up a place, if it is still held."""
+        line = self._lines.get(caller, deque())
+        if place in line:
+            line.remove(place)
+        if not line:
+            self._lines.pop(caller, None)
+
+    def next(self) -> asyncio.Future[None] | None:
+        """Take the first place of the line whose turn it is; None if nobody waits."""
+        while self._lines:
+            caller, line = next(iter(self._lines.items()))
+            place = line.popleft()
+            del self._lines[caller]
+            if line:
+                self._lines[caller] = line  # behind the others
+            if not place.done():
+                return place
+        return None
+
+    def drop_last(self, newcomer: str) -> asyncio.Future[None]:
+        """Take the last place of the longest line; of two, of the newcomer's."""
+        lines = self._lines
+        caller = max(lines, key=lambda name: (len(lines[name]), name == newcomer))
+        place = lines[caller][-1]
+        self.leave(caller, place)
+        return place
+
+    def cancel(self) -> None:
+        for line in self._lines.values():
+            for place in line:
+                place.cancel()

@@ -1,7 +1,11 @@
 """Who computes, who waits, who is turned away."""
 
 import asyncio
+import functools
+import random
 import threading
+import time
+from contextvars import ContextVar
 
 import pytest
 
@@ -31,6 +35,11 @@ class Gate:
 async def until_started(gate: Gate, number: int) -> None:
     for _ in range(number):
         assert await asyncio.to_thread(gate.started.acquire, timeout=10)
+
+
+async def until_idle(pool: Pool) -> None:
+    while pool.computing:  # noqa: ASYNC110, it tells nobody of its end
+        await asyncio.sleep(0)
 
 
 def run(scenario) -> None:
@@ -108,6 +117,99 @@ def test_a_thread_that_does_not_check_keeps_its_place():
         with pytest.raises(Busy):
             await pool.run(lambda _: "next")
         gate.opened.set()
+
+    run(scenario)
+
+
+def test_callers_take_turns():
+    """A caller with many calls makes another wait for one of them, not for all."""
+
+    async def scenario():
+        pool, gate = Pool(threads=1, run_bytes=100, max_queue=9, timeout_seconds=10), Gate()
+        first = asyncio.create_task(pool.run(gate.work))
+        await until_started(gate, 1)
+        order = []
+        later = []
+        for caller in ("many", "many", "many", "few", "few", "one"):
+            work = functools.partial(lambda caller, _: order.append(caller), caller)
+            later.append(asyncio.create_task(pool.run(work, caller=caller)))
+            await asyncio.sleep(0)
+        assert (pool.computing, pool.waiting) == (1, 6)
+        gate.opened.set()
+        await asyncio.gather(first, *later)
+        assert order == ["many", "few", "one", "many", "few", "many"]
+        await until_idle(pool)
+
+    run(scenario)
+
+
+def test_in_a_full_queue_the_longest_line_gives_up_its_last_place():
+    async def scenario():
+        pool, gate = Pool(threads=1, run_bytes=100, max_queue=3, timeout_seconds=10), Gate()
+        first = asyncio.create_task(pool.run(gate.work))
+        await until_started(gate, 1)
+        many = []
+        for number in range(3):
+            work = functools.partial(lambda number, _: number, number)
+            many.append(asyncio.create_task(pool.run(work, caller="many")))
+            await asyncio.sleep(0)
+        with pytest.raises(Busy):
+            await pool.run(lambda _: None, caller="many")
+        other = asyncio.create_task(pool.run(lambda _: "other", caller="other"))
+        with pytest.raises(Busy) as busy:
+            await many.pop()
+        assert int(busy.value.headers["Retry-After"]) >= 1
+        gate.opened.set()
+        assert await asyncio.gather(first, other, *many) == ["done", "other", 0, 1]
+
+    run(scenario)
+
+
+def test_what_cannot_be_answered_in_time_is_turned_away_at_once():
+    async def scenario():
+        pool, gate = Pool(threads=1, run_bytes=100, max_queue=9, timeout_seconds=1), Gate()
+        await pool.run(lambda _: time.sleep(0.6))  # so long takes a call here
+        first = asyncio.create_task(pool.run(gate.work))
+        await until_started(gate, 1)
+        second = asyncio.create_task(pool.run(gate.work))
+        await asyncio.sleep(0)
+        with pytest.raises(Busy) as busy:  # 0.6 s for each of those before
+            await pool.run(gate.work)
+        assert busy.value.headers == {"Retry-After": "2"}
+        gate.opened.set()
+        assert await asyncio.gather(first, second) == ["done"] * 2
+
+    run(scenario)
+
+
+def test_work_knows_the_context_that_it_was_asked_in():
+    name: ContextVar[str] = ContextVar("name")
+
+    async def scenario():
+        pool = Pool(threads=1, run_bytes=100, max_queue=1, timeout_seconds=10)
+        name.set("mine")
+        assert await pool.run(lambda _: name.get()) == "mine"
+
+    run(scenario)
+
+
+def test_threads_are_not_lost_however_often_callers_give_up():
+    async def scenario():
+        pool = Pool(threads=2, run_bytes=100, max_queue=20, timeout_seconds=10)
+        dice = random.Random(0)
+        for _ in range(200):
+            tasks = [
+                asyncio.create_task(pool.run(lambda _: None, caller=dice.choice("abc")))
+                for _ in range(12)
+            ]
+            for _ in range(dice.randrange(4)):
+                await asyncio.sleep(0)
+            for task in tasks:
+                if dice.random() < 0.5:
+                    task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        await until_idle(pool)
+        assert pool.waiting == 0
 
     run(scenario)
 
