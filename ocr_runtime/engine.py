@@ -19,6 +19,7 @@ import math
 import os
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,8 @@ import cv2
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 from rapidocr import RapidOCR
-from rapidocr.ch_ppocr_cls import TextClassifier
-from rapidocr.ch_ppocr_det import TextDetector
+from rapidocr.ch_ppocr_cls import TextClassifier, TextClsOutput
+from rapidocr.ch_ppocr_det import TextDetector, TextDetOutput
 from rapidocr.ch_ppocr_det.utils import DetPreProcess
 from rapidocr.ch_ppocr_rec import TextRecognizer, TextRecOutput
 from rapidocr.ch_ppocr_rec.typings import WordInfo
@@ -41,6 +42,9 @@ from .errors import InvalidOption
 from .schema import Box, Line, Options
 from .sessions import Grant, Model
 from .settings import Settings, SettingsError
+
+Stage = Callable[[str], AbstractContextManager[None]]
+"""Stands around a stage of a call, by its name."""
 
 _MAX_LINE_RATIO = 256
 """Width by height of the longest line: six of them, as RapidOCR batches them, take 1.5 GB."""
@@ -75,7 +79,14 @@ class Engine:
                 f"OCR_CONFIG={settings.config}: no page can be read with it"
             ) from exc
 
-    def read(self, page: np.ndarray, options: Options, *, grant: Grant | None = None) -> list[Line]:
+    def read(
+        self,
+        page: np.ndarray,
+        options: Options,
+        *,
+        grant: Grant | None = None,
+        stage: Stage = lambda _: nullcontext(),
+    ) -> list[Line]:
         """Find and read the lines of one page. Calls may overlap in any number of threads.
 
         Args:
@@ -84,6 +95,7 @@ class Engine:
             grant: asked before each run of a model, with the bytes that it needs, holds it back
                 until it may start and says on how many cores; what it raises ends the call.
                 Without it a run starts at once, on all the cores.
+            stage: stands around detection, classification and recognition, by these names.
 
         Returns:
             The lines in reading order, boxes in pixels of `page`; none where there is no text.
@@ -92,6 +104,7 @@ class Engine:
             InvalidOption: the options ask for nothing.
         """
         ocr = _for_one_call(self._ocr, options, grant)
+        ocr.stage = stage
         if not (ocr.use_det or ocr.use_cls or ocr.use_rec):
             raise InvalidOption("use_det, use_cls and use_rec are all off: nothing is asked for.")
         shrunk, record = ocr.preprocess_img(page)
@@ -130,6 +143,7 @@ def _load(settings: Settings) -> RapidOCR:
     except Exception as exc:  # OmegaConf, YAML and RapidOCR each raise their own
         raise SettingsError(f"OCR_CONFIG={settings.config}: not a RapidOCR configuration") from exc
     ocr.max_det_pixels = settings.max_det_pixels
+    ocr.stage = lambda _: nullcontext()
     for stage, path in paths.items():
         setting = f"{stage.lower()}_model_path" if path else f"{stage}.model_path of RapidOCR"
         _open_stage(ocr, stage, setting, settings)
@@ -326,6 +340,7 @@ class _BoundedRapidOCR(RapidOCR):
     """RapidOCR that answers every shape of page in bounded work."""
 
     max_det_pixels: int
+    stage: Stage
 
     def preprocess_img(self, ori_img: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
         """Shrink or enlarge a page as RapidOCR does, unless it is too thin for that.
@@ -348,8 +363,17 @@ class _BoundedRapidOCR(RapidOCR):
         ratios = {"ratio_h": height / size[1], "ratio_w": width / size[0]}
         return cv2.resize(ori_img, size), {"preprocess": ratios}
 
+    def detect_and_crop(self, *page: Any) -> tuple[list[np.ndarray], TextDetOutput]:
+        with self.stage("detection"):
+            return super().detect_and_crop(*page)
+
+    def cls_and_rotate(self, img: list[np.ndarray]) -> tuple[list[np.ndarray], TextClsOutput]:
+        with self.stage("classification"):
+            return super().cls_and_rotate(img)
+
     def recognize_txt(self, img: list[np.ndarray]) -> TextRecOutput:
-        return super().recognize_txt([_squeezed(crop) for crop in img])
+        with self.stage("recognition"):
+            return super().recognize_txt([_squeezed(crop) for crop in img])
 
 
 def _squeezed(crop: np.ndarray) -> np.ndarray:

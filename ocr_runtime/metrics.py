@@ -1,0 +1,175 @@
+"""What an operator watches: answers, seconds of each stage, pixels, lines, who waits.
+
+stages and answers --> Prometheus series, one file a process --app--> /metrics
+                   --> spans, where BentoML's tracing is on
+
+No label takes what a caller sends: a scan of random paths adds no series.
+"""
+
+import functools
+import os
+import tempfile
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+_FOLDER = "RAPIDOCR_METRICS"
+_PROMETHEUS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+
+# BentoML's folder for these files is that of all its services of a user, and each that starts
+# empties it. The first process, which imports this too, makes one of our own for its workers.
+if _FOLDER in os.environ:
+    os.environ[_PROMETHEUS_FOLDER] = os.environ[_FOLDER]  # read by the next import
+else:
+    _own = tempfile.TemporaryDirectory(prefix="rapidocr-metrics-")
+    os.environ[_FOLDER] = _own.name
+
+import prometheus_client as prometheus  # noqa: E402
+from bentoml._internal.configuration.containers import BentoMLContainer  # noqa: E402
+from bentoml._internal.server.http.instruments import RunnerTrafficMetricsMiddleware  # noqa: E402
+from opentelemetry.trace import Tracer  # noqa: E402
+from prometheus_client import Counter, Gauge, Histogram, mmap_dict  # noqa: E402
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead  # noqa: E402
+from starlette.applications import Starlette  # noqa: E402
+from starlette.requests import Request  # noqa: E402
+from starlette.responses import Response  # noqa: E402
+from starlette.routing import Route  # noqa: E402
+from starlette.types import ASGIApp, Receive, Scope, Send  # noqa: E402
+
+mmap_dict._INITIAL_MMAP_SIZE = 1 << 20  # noqa: SLF001, all that a file will hold: see `_reserve`
+_SECONDS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 60)
+STAGES = ("queue", "decode", "detection", "classification", "recognition", "encode")
+
+_stage_seconds = Histogram(
+    "rapidocr_stage_seconds",
+    f"Seconds of a request in a stage: {', '.join(STAGES)}; where a model runs, with the wait for "
+    "memory.",
+    ["stage"],
+    buckets=_SECONDS,
+)
+_answers = Counter(
+    "rapidocr_answers",
+    "Requests of /ocr by outcome: ok, the code of an error, or gone, if the caller hung up.",
+    ["outcome"],
+)
+_lines = Histogram(
+    "rapidocr_image_lines",
+    "Lines of text found in an image.",
+    buckets=(0, 1, 3, 10, 30, 100, 300, 1000, 3000),
+)
+_pixels = Histogram(
+    "rapidocr_image_pixels",
+    "Pixels of an image.",
+    buckets=(1e4, 3e4, 1e5, 3e5, 1e6, 3e6, 1e7, 3e7, 1e8),
+)
+_answers.labels("ok")
+for _stage in STAGES:
+    _stage_seconds.labels(_stage)
+_in_flight = Gauge("rapidocr_in_flight", "Requests of /ocr under way.", multiprocess_mode="livesum")
+_waiting = Gauge(
+    "rapidocr_waiting", "Requests of /ocr that wait for a thread.", multiprocess_mode="livesum"
+)
+
+
+@contextmanager
+def stage(name: str) -> Iterator[None]:
+    """Time a stage of a request."""
+    with _stage_seconds.labels(name).time(), _tracer().start_as_current_span(name):
+        yield
+
+
+@contextmanager
+def queued() -> Iterator[Callable[[], None]]:
+    """Count a call as waiting until it says that it has started, or the block ends."""
+    span, since = _tracer().start_span("queue"), time.monotonic()
+    _waiting.inc()
+    waits = True
+
+    def started() -> None:
+        nonlocal waits
+        if waits:
+            waits = False
+            _waiting.dec()
+            span.end()
+            _stage_seconds.labels("queue").observe(time.monotonic() - since)
+
+    try:
+        yield started
+    finally:
+        started()
+
+
+def read(*, pixels: int, lines: int) -> None:
+    """Count an image that was read."""
+    _pixels.observe(pixels)
+    _lines.observe(lines)
+
+
+@contextmanager
+def in_flight() -> Iterator[Callable[[str], None]]:
+    """Count a request of /ocr as under way until the block ends; yield what counts its outcome."""
+    with _in_flight.track_inprogress():
+        yield lambda outcome: _answers.labels(outcome).inc()
+
+
+class Traffic(RunnerTrafficMetricsMiddleware):  # type: ignore[misc]
+    """BentoML's own metrics of requests, which take each path as a label: of `paths` alone."""
+
+    def __init__(self, app: ASGIApp, *, paths: Collection[str]) -> None:
+        everything = ("",)  # its last request's time is not kept: it takes a file of its own
+        super().__init__(app, namespace="bentoml_service", skip_paths=everything)
+        self._paths = frozenset(paths)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in self._paths:
+            await super().__call__(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+
+def app() -> Starlette:
+    """Serve /metrics, for all processes."""
+    _forget_the_dead()
+    _reserve()
+
+    def series(_: Request) -> Response:
+        registry = prometheus.REGISTRY
+        if _PROMETHEUS_FOLDER in os.environ:
+            registry = prometheus.CollectorRegistry()
+            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return Response(
+            prometheus.generate_latest(registry), media_type=prometheus.CONTENT_TYPE_LATEST
+        )
+
+    return Starlette(routes=[Route("/metrics", series)])
+
+
+def _forget_the_dead() -> None:
+    """Drop what was under way in processes that were killed, or it would count for ever."""
+    for file in _files("gauge_live*.db"):
+        process = int(file.stem.rpartition("_")[2])
+        if not Path(f"/proc/{process}").exists():
+            mark_process_dead(process)  # type: ignore[no-untyped-call]
+
+
+def _reserve() -> None:
+    """Take the room of this process's files, which are mapped and sparse, now.
+
+    When the disk had become full, writing to them would kill the process (SIGBUS).
+    """
+    for path in _files(f"*_{os.getpid()}.db"):
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+
+
+def _files(pattern: str) -> Iterator[Path]:
+    if _PROMETHEUS_FOLDER in os.environ:
+        yield from Path(os.environ[_PROMETHEUS_FOLDER]).glob(pattern)
+
+
+@functools.cache
+def _tracer() -> Tracer:
+    provider: Any = BentoMLContainer.tracer_provider.get()
+    return provider.get_tracer("rapidocr")  # type: ignore[no-any-return]

@@ -1,0 +1,138 @@
+"""What an operator sees: series that are right and few, and spans."""
+
+import gzip
+import os
+import re
+import signal
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
+
+import pytest
+from conftest import page_bytes
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from serving import ROOT, Server, serving
+
+LINE = page_bytes("line.png")
+
+
+def series(server: Server) -> dict[str, float]:
+    lines = server.get("/metrics").text.splitlines()
+    pairs = [line.rpartition(" ") for line in lines if not line.startswith("#")]
+    return {name: float(value) for name, _, value in pairs}
+
+
+def test_each_request_is_counted_once_in_each_stage(tmp_path):
+    with serving(tmp_path) as server:
+        assert server.ocr(LINE).ok
+        assert server.ocr(LINE, use_det="false", use_cls="false").ok
+        assert server.ocr(b"no image").status_code == 415
+        found = series(server)
+    stages = {
+        stage: found[f'rapidocr_stage_seconds_count{{stage="{stage}"}}']
+        for stage in ("queue", "decode", "detection", "classification", "recognition", "encode")
+    }
+    assert list(stages.values()) == [3, 3, 1, 1, 2, 2]
+    assert found['rapidocr_answers_total{outcome="ok"}'] == 2
+    assert found['rapidocr_answers_total{outcome="unsupported_image"}'] == 1
+    assert found["rapidocr_image_pixels_sum"] == 2 * 300 * 64
+    assert found["rapidocr_image_lines_count"] == 2
+    assert (found["rapidocr_in_flight"], found["rapidocr_waiting"]) == (0, 0)
+    assert found['rapidocr_stage_seconds_sum{stage="detection"}'] > 0
+
+
+def test_workers_are_counted_together_and_the_killed_ones_too(tmp_path):
+    with serving(tmp_path, OCR_WORKERS="2", OCR_THREADS="1") as server:
+        with ThreadPoolExecutor(8) as threads:
+            assert all(
+                response.ok for response in threads.map(lambda _: server.ocr(LINE), range(16))
+            )
+        killed, _ = server.workers()
+        os.kill(killed, signal.SIGKILL)
+        while len(server.workers()) < 2 or killed in server.workers():
+            pass
+        server.wait_until_ready()
+        found = series(server)
+    assert found['rapidocr_answers_total{outcome="ok"}'] == 16
+    assert found["bentoml_service_request_total" + labels(found, "200")] == 16
+    assert (found["rapidocr_in_flight"], found["rapidocr_waiting"]) == (0, 0)
+
+
+def labels(found: dict[str, float], code: str) -> str:
+    (name,) = [
+        name
+        for name in found
+        if name.startswith("bentoml_service_request_total") and f'"{code}"' in name
+        if 'endpoint="/ocr"' in name
+    ]
+    return name.removeprefix("bentoml_service_request_total")
+
+
+def test_a_scan_of_paths_and_methods_adds_no_series(server):
+    server.ocr(LINE)
+    for path in ("/livez", "/docs", "/docs.json", "/"):
+        server.get(path)
+    before = set(series(server))
+    for number in range(50):
+        server.get(f"/{number}.php")
+        server.get(f"/static_content/{number}")
+        server.get(f"/ocr/{number}")
+    assert set(series(server)) == before
+
+
+def test_a_start_elsewhere_leaves_the_counts_alone(server, tmp_path):
+    """BentoML's own folder for them is emptied by each service that starts."""
+    server.ocr(LINE)
+    before = series(server)['rapidocr_answers_total{outcome="ok"}']
+    with serving(tmp_path) as other:
+        assert series(other)['rapidocr_answers_total{outcome="ok"}'] == 0
+    assert series(server)['rapidocr_answers_total{outcome="ok"}'] == before > 0
+
+
+@pytest.fixture
+def collector():
+    """A collector of traces: its address, and the names of the spans that it was sent."""
+    spans: list[tuple[str, str]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            if self.headers.get("content-encoding") == "gzip":
+                body = gzip.decompress(body)
+            sent = ExportTraceServiceRequest.FromString(body)
+            spans.extend(
+                (span.trace_id.hex(), span.name)
+                for resource in sent.resource_spans
+                for scope in resource.scope_spans
+                for span in scope.spans
+            )
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as listening:
+        Thread(target=listening.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{listening.server_port}", spans
+        listening.shutdown()
+
+
+def test_with_tracing_on_each_stage_has_a_span_in_the_callers_trace(collector, tmp_path):
+    address, spans = collector
+    (options,) = re.findall(
+        r"BENTOML_CONFIG_OPTIONS='(.*?)'", (ROOT / "README.md").read_text(), re.DOTALL
+    )
+    options = options.replace("http://localhost:4318", address)
+    with serving(tmp_path, BENTOML_CONFIG_OPTIONS=options) as server:
+        assert server.ocr(LINE).ok
+        while not any(name == "POST /ocr" for _, name in spans):  # sent every 5 seconds
+            time.sleep(0.1)
+    stages = Counter(name for _, name in spans if "/" not in name)
+    assert stages == Counter(
+        ["queue", "decode", "detection", "classification", "recognition", "encode"]
+    )
+    (trace,) = {trace for trace, name in spans if name == "decode"}
+    assert {name for one, name in spans if one == trace} > set(stages)
