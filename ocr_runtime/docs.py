@@ -30,6 +30,11 @@ _ERROR = {
     },
 }
 
+_KEY_SCHEMES = {
+    "bearer": {"type": "http", "scheme": "bearer"},
+    "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+}
+
 _PAGE = """<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -62,9 +67,9 @@ class API(Protocol):
     output_spec: Any
 
 
-def app(apis: Mapping[str, API], *, version: str) -> Starlette:
+def app(apis: Mapping[str, API], *, version: str, keys: bool) -> Starlette:
     """Serve the page and the document of BentoML's API methods."""
-    content = document(apis, version=version)
+    content = document(apis, version=version, keys=keys)
 
     async def page(_: Request) -> Response:
         return HTMLResponse(_PAGE)
@@ -75,10 +80,15 @@ def app(apis: Mapping[str, API], *, version: str) -> Starlette:
     return Starlette(routes=[Route("/", page), Route("/docs", page), Route("/docs.json", spec)])
 
 
-def document(apis: Mapping[str, API], *, version: str) -> dict[str, Any]:
-    """Write the OpenAPI document."""
+def document(apis: Mapping[str, API], *, version: str, keys: bool) -> dict[str, Any]:
+    """Write the OpenAPI document; with `keys`, callers need one of them."""
     schemas: dict[str, Any] = {"Error": _ERROR}
     paths = {api.route: {"post": _operation(api, schemas)} for api in apis.values()}
+    components: dict[str, Any] = {"schemas": schemas}
+    if keys:
+        components["securitySchemes"] = _KEY_SCHEMES
+        for path in paths.values():
+            path["post"]["security"] = [{name: []} for name in _KEY_SCHEMES]
     return {
         "openapi": "3.0.3",
         "info": {
@@ -93,7 +103,7 @@ def document(apis: Mapping[str, API], *, version: str) -> dict[str, Any]:
         "servers": [{"url": "."}],
         "tags": [{"name": "OCR"}, {"name": "Operation"}],
         "paths": paths | _OPERATION_PATHS,
-        "components": {"schemas": schemas},
+        "components": components,
     }
 
 

@@ -8,9 +8,17 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, FilePath, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    FilePath,
+    ValidationError,
+    WithJsonSchema,
+)
 
 # What Kubernetes sets in every container of a namespace that has a Service called `ocr`:
 # https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
@@ -24,6 +32,11 @@ a page has. With a quarter more, memory after 100 pages of ever other shapes was
 
 _CORES_PER_PROCESS = 16
 """More would wait for Python's lock: `scripts/bench` measures it in docs/benchmark.md."""
+
+
+_Words = frozenset[str]
+_A_FILE = WithJsonSchema({"type": "string", "format": "file-path"})
+_KEY = re.compile(r"[!-~]{8,256}")
 
 
 class SettingsError(Exception):
@@ -49,6 +62,21 @@ def granted_cores(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
     except (OSError, ValueError):  # no cgroup, or "max": no quota
         return cores
     return min(cores, max(1, granted)) if int(quota) > 0 else cores
+
+
+def _words(text: object) -> object:
+    return re.split(r"[\s,]+", text.strip(", \n")) if isinstance(text, str) else text
+
+
+def _keys(text: object) -> object:
+    keys = _words(text)
+    if isinstance(keys, list) and not all(map(_KEY.fullmatch, keys)):
+        raise ValueError("a key has 8 to 256 ASCII characters, none of them a space or comma")
+    return keys
+
+
+def _keys_of_file(path: object) -> object:
+    return _keys(Path(path).read_text()) if isinstance(path, str) else path
 
 
 class Settings(BaseModel):
@@ -120,7 +148,8 @@ class Settings(BaseModel):
         alias="OCR_TIMEOUT_SECONDS",
         gt=0,
         le=3600,
-        description="Longest time that a request, once received, may wait and compute, in seconds.",
+        description="Longest time that a body may take to arrive, and then its request to wait and "
+        "compute, in seconds.",
     )
     score_format: Literal["string", "number"] = Field(
         "string",
@@ -130,6 +159,33 @@ class Settings(BaseModel):
 
     log_format: Literal["text", "json"] = Field(
         "text", alias="OCR_LOG_FORMAT", description="Log lines for people or for machines."
+    )
+    api_keys: Annotated[_Words, BeforeValidator(_keys)] = Field(
+        frozenset(),
+        alias="OCR_API_KEYS",
+        repr=False,
+        description="Keys, separated by commas; if there are any, a request needs one.",
+    )
+    api_keys_file: Annotated[_Words, BeforeValidator(_keys_of_file), _A_FILE] = Field(
+        frozenset(),
+        alias="OCR_API_KEYS_FILE",
+        repr=False,
+        description="A file with more of them, one a line: a mounted secret.",
+    )
+    public_docs: bool = Field(
+        default=True,
+        alias="OCR_PUBLIC_DOCS",
+        description="Whether `/docs` is open to those without a key.",
+    )
+    public_metrics: bool = Field(
+        default=True,
+        alias="OCR_PUBLIC_METRICS",
+        description="Whether `/metrics` is open to those without a key.",
+    )
+    cors_origins: Annotated[_Words, BeforeValidator(_words)] = Field(
+        frozenset(),
+        alias="OCR_CORS_ORIGINS",
+        description="Origins whose pages may call, separated by commas, or `*`; unset: none.",
     )
 
     @classmethod
@@ -153,12 +209,20 @@ class Settings(BaseModel):
         except ValidationError as exc:
             first = exc.errors()[0]
             name = str(first["loc"][0])
-            raise SettingsError(f"{name}={environ[name]!r}: {first['msg']}") from exc
+            shown = name if name == "OCR_API_KEYS" else f"{name}={environ[name]!r}"
+            raise SettingsError(f"{shown}: {first['msg']}") from exc
+        except OSError as exc:
+            raise SettingsError(f"OCR_API_KEYS_FILE: {exc.strerror}") from exc
 
     @classmethod
     def variables(cls) -> dict[str, str]:
         """The environment variables in their order, each with the name of its field."""
         return {field.alias or name: name for name, field in cls.model_fields.items()}
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """All API keys; if there are none, nobody needs one."""
+        return self.api_keys | self.api_keys_file
 
     @property
     def processes(self) -> int:

@@ -117,19 +117,24 @@ def test_the_python_blocks_print_what_is_drawn(number, texts, server):
 
 
 def test_every_block_is_known_here():
-    assert (len(SHELL), len(PYTHON), len(blocks(README, "json"))) == (9, 3, 1)
-    assert README.count("```") == 2 * 13
+    assert (len(SHELL), len(PYTHON), len(blocks(README, "json"))) == (10, 3, 1)
+    assert README.count("```") == 2 * 14
     assert SHELL[4] == "scripts/bench --quick\n"  # run by test_bench.py
-    assert SHELL[5] == "bentoml build\nbentoml serve rapidocr:latest\n"  # run by e2e/test_bento.py
-    assert SHELL[6] == "bentoml build\nbentoml containerize rapidocr:latest\n"
-    assert SHELL[7].startswith("docker build ")  # scripts/image does it with buildah
-    assert SHELL[8].startswith("docker run ")  # run by e2e/test_image.py
+    assert SHELL[5].startswith("BENTOML_CONFIG_OPTIONS=")  # run by test_metrics.py
+    assert SHELL[6] == "bentoml build\nbentoml serve rapidocr:latest\n"  # run by e2e/test_bento.py
+    assert SHELL[7] == "bentoml build\nbentoml containerize rapidocr:latest\n"
+    assert SHELL[8].startswith("docker build ")  # scripts/image does it with buildah
+    assert SHELL[9].startswith("docker run ")  # run by e2e/test_image.py
 
 
 def bounds(schema: dict) -> str:
     options = [schema, *schema.get("anyOf", [])]
     if any(option.get("format") == "file-path" for option in options):
         return "a file"
+    if schema.get("type") == "array":
+        return "a list"
+    if schema.get("type") == "boolean":
+        return "true or false"
     if "enum" in schema:
         return " or ".join(schema["enum"])
     numbers = next(option for option in options if "maximum" in option)
@@ -138,12 +143,18 @@ def bounds(schema: dict) -> str:
     return f"{numbers['minimum']} to {numbers['maximum']}"
 
 
+def shown(default: object) -> str:
+    if isinstance(default, bool):
+        return str(default).lower()
+    return "-" if default in (None, []) else str(default)
+
+
 def settings_rows() -> list[list[str]]:
     properties = Settings.model_json_schema()["properties"]
     return [
         [
             f"`{name}`",
-            "-" if (default := properties[name].get("default")) is None else f"{default}",
+            shown(properties[name].get("default")),
             bounds(properties[name]),
             properties[name]["description"],
         ]

@@ -1,0 +1,115 @@
+"""Who is let in: API keys and origins."""
+
+import pytest
+import requests
+from conftest import TRUTH, page_bytes
+from serving import Server, serving
+from test_contract import assert_error
+
+LINE = page_bytes("line.png")
+KEYS = ("first-key-1", "second/key+2")
+ALLOWED = [
+    {"authorization": f"Bearer {KEYS[0]}"},
+    {"authorization": f"bearer  {KEYS[1]}"},
+    {"x-api-key": KEYS[1]},
+    {"X-API-Key": "from-the-file"},
+    {"x-api-key": KEYS[0], "authorization": "Basic Zm9vOmJhcg=="},
+]
+REFUSED = [
+    {},
+    {"x-api-key": ""},
+    {"authorization": "Bearer "},
+    {"authorization": f"Basic {KEYS[0]}"},
+    {"authorization": KEYS[0]},
+    {"x-api-key": KEYS[0][:-1]},
+    {"x-api-key": KEYS[0] + "1"},
+    {"x-api-key": ",".join(KEYS)},
+    {"x-api-key": KEYS[0], "authorization": "Bearer wrong-key"},
+]
+
+
+@pytest.fixture(scope="module")
+def locked(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("locked")
+    (folder / "keys").write_text("from-the-file\n\n")
+    with serving(
+        folder,
+        OCR_API_KEYS=", ".join(KEYS),
+        OCR_API_KEYS_FILE=str(folder / "keys"),
+        OCR_PUBLIC_METRICS="false",
+        OCR_CORS_ORIGINS="https://app.example",
+    ) as running:
+        yield running
+
+
+def post(server: Server, headers: dict[str, str]) -> requests.Response:
+    files = {"image_file": LINE}
+    data = {"use_det": "false"}
+    return requests.post(server.url + "/ocr", files=files, data=data, headers=headers, timeout=60)
+
+
+@pytest.mark.parametrize("headers", ALLOWED, ids=str)
+def test_a_key_opens(headers, locked):
+    assert post(locked, headers).json()["0"]["rec_txt"] == TRUTH["line.png"][0]
+
+
+@pytest.mark.parametrize("headers", REFUSED, ids=str)
+def test_without_a_key_there_is_no_answer(headers, locked):
+    response = post(locked, headers)
+    assert_error(response, 401, "unauthorized")
+    assert response.headers["www-authenticate"] == "Bearer"
+
+
+def test_a_large_body_without_a_key_is_answered_all_the_same(locked):
+    response = requests.post(locked.url + "/ocr", data=bytes(15 << 20), timeout=60)
+    assert_error(response, 401, "unauthorized")
+
+
+def test_probes_stay_open_and_the_rest_is_as_set(locked, server):
+    for path in ("/livez", "/readyz", "/docs", "/", "/docs.json", "/static_content/swagger-ui.css"):
+        assert locked.get(path).status_code == 200, path
+    for path in ("/metrics", "/nothing", "/static_content/../ocr", "//ocr", "/livez/"):
+        assert locked.get(path).status_code == 401, path
+    key = {"x-api-key": KEYS[0]}
+    assert requests.get(locked.url + "/metrics", headers=key, timeout=30).ok
+    assert server.get("/metrics").ok
+
+
+def test_the_document_tells_of_the_keys(locked, server):
+    document = locked.get("/docs.json").json()
+    assert document["paths"]["/ocr"]["post"]["security"] == [{"bearer": []}, {"header": []}]
+    schemes = document["components"]["securitySchemes"]
+    assert schemes["bearer"] == {"type": "http", "scheme": "bearer"}
+    assert schemes["header"] == {"type": "apiKey", "in": "header", "name": "X-API-Key"}
+    assert "security" not in server.get("/docs.json").json()["paths"]["/ocr"]["post"]
+
+
+def test_keys_are_never_logged(locked):
+    post(locked, {"x-api-key": KEYS[0]})
+    post(locked, {"x-api-key": "another-wrong-key"})
+    assert not any(key in locked.log() for key in (*KEYS, "from-the-file", "another-wrong-key"))
+
+
+def test_pages_of_the_origins_that_are_set_may_call(locked):
+    origin = {"origin": "https://app.example"}
+    asked = {
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "authorization",
+    }
+    preflight = requests.options(locked.url + "/ocr", headers=origin | asked, timeout=30)
+    assert preflight.status_code == 200
+    assert preflight.headers["access-control-allow-origin"] == origin["origin"]
+    for headers in (origin, origin | {"x-api-key": KEYS[0]}):  # errors can be read, too
+        response = post(locked, headers)
+        assert response.headers["access-control-allow-origin"] == origin["origin"]
+    other = {"origin": "https://other.example"}
+    assert "access-control-allow-origin" not in post(locked, other).headers
+    assert (
+        requests.options(locked.url + "/ocr", headers=other | asked, timeout=30).status_code == 400
+    )
+
+
+def test_by_default_no_page_of_another_origin_may_call(server):
+    response = post(server, {"origin": "https://app.example"})
+    assert response.ok
+    assert "access-control-allow-origin" not in response.headers
