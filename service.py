@@ -3,16 +3,17 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")  # read when BentoML is imported
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 import bentoml
 
-from ocr_runtime import __version__, docs, http, logs
+from ocr_runtime import __version__, docs, http, logs, metrics
 from ocr_runtime.decoding import decode
+from ocr_runtime.forms import Fields
 from ocr_runtime.pool import Grant, Pool
 from ocr_runtime.schema import OCRAnswer, OCRRequest, answer, understand
 from ocr_runtime.settings import Settings, SettingsError
@@ -33,10 +34,11 @@ class Form(http.FromForm, OCRRequest, bentoml.IODescriptor):
     workers=settings.processes,
     # What is larger than 1 MiB goes back when it is freed: 70 MB less, and no growth.
     envs=[{"name": "MALLOC_MMAP_THRESHOLD_", "value": str(1 << 20)}],
-    # The pool keeps the time. BentoML's timer, out of the way here, frees the slot of work that
-    # goes on (bentoml/BentoML#5642).
-    traffic={"timeout": 86_400},
+    # The pool keeps the time; BentoML's timer, which frees the slot of work that goes on
+    # (bentoml/BentoML#5642), is out of its way. It keeps a timer for each request so long.
+    traffic={"timeout": 2 * settings.timeout_seconds + 60},
     logging={"access": {"enabled": False}},  # `logs.request` writes that line
+    metrics={"enabled": False},  # `metrics.Traffic` does it
 )
 class RapidOCRService:
     """Read the text in images, as RapidOCR does."""
@@ -66,18 +68,21 @@ class RapidOCRService:
 
     @bentoml.api(input_spec=Form)
     @http.answering
-    async def ocr(self, **fields: Any) -> OCRAnswer:
+    async def ocr(self, fields: Callable[[], Fields]) -> OCRAnswer:
         """Read the lines of text in one image."""
-        image, options = understand(fields)
 
-        def read(grant: Grant) -> tuple[int, OCRAnswer]:
-            page = decode(image, max_pixels=settings.max_pixels)
-            lines = self.engine.read(page, options, grant=grant)
-            return page.size // 3, answer(lines, score_format=settings.score_format)
+        def read(grant: Grant) -> OCRAnswer:
+            started()
+            with metrics.stage("decode"):
+                image, options = understand(fields())
+                page = decode(image, max_pixels=settings.max_pixels)
+            lines = self.engine.read(page, options, grant=grant, stage=metrics.stage)
+            http.note(pixels=page.size // 3, lines=len(lines))
+            with metrics.stage("encode"):
+                return answer(lines, score_format=settings.score_format)
 
-        pixels, result = await self.pool.run(read)
-        http.note(pixels=pixels, lines=len(result.root))
-        return result
+        with metrics.queued() as started:
+            return await self.pool.run(read, caller=http.caller())
 
     @bentoml.on_shutdown
     def stop(self) -> None:
@@ -85,5 +90,5 @@ class RapidOCRService:
 
 
 service: bentoml.Service = RapidOCRService  # the decorator has made it one
-service.mount_asgi_app(docs.app(service.apis, version=__version__))
-service.add_asgi_middleware(http.Frame, max_body_bytes=settings.max_body_mb << 20)
+service.mount_asgi_app(docs.app(service.apis, version=__version__, keys=bool(settings.keys)))
+http.surround(service, settings)

@@ -12,7 +12,11 @@
     engine     page + options -> lines; the only room that knows RapidOCR
     pool       who may compute now, who waits, who is turned away
     logs       one line a request, for people or for machines
-    http       what stands around the door: body limit, request id, log line, error bodies
+    metrics    what an operator watches: outcomes, seconds of each stage, who waits
+    access     who may ask for work: API keys
+    bodies     a request's body while it arrives: counted, clocked, never left unread
+    connections  what a connection may do before there is a request
+    http       what stands around the door: request id, log line, error bodies, hang-ups
     docs       the OpenAPI document and the page that shows it
 
 Doors open downwards only; `tests/test_layering.py` holds which room may import which.

@@ -8,13 +8,15 @@
     ├── AmbiguousImage            400  both of them, or one of them twice
     ├── InvalidBase64             400  image_data is not base64
     ├── InvalidOption             400  an option is not of its type or range
+    ├── Unauthorized              401  no API key, or a wrong one
     ├── NotFound                  404
     ├── MethodNotAllowed          405
+    ├── SlowBody                  408  the body takes too long to arrive
     ├── BodyTooLarge              413  more bytes than we accept
     ├── ImageTooLarge             413  more pixels than we accept
     ├── UnsupportedMediaType      415  a content type that we do not read
     ├── UnsupportedImage          415  the bytes are not an image that we can decode
-    ├── Busy                      429  the queue is full
+    ├── Busy                      429  the queue is full, or too long
     ├── Internal                  500  our fault; what happened is in the log only
     └── Timeout                   504  not answered in time
 
@@ -66,6 +68,11 @@ class InvalidOption(OCRError):
     sentence = "text_score must be a number from 0 to 1."
 
 
+class Unauthorized(OCRError):
+    status, code = 401, "unauthorized"
+    sentence = "Send an API key: Authorization: Bearer KEY, or X-API-Key: KEY."
+
+
 class NotFound(OCRError):
     status, code = 404, "not_found"
     sentence = "There is nothing at this address."
@@ -74,6 +81,11 @@ class NotFound(OCRError):
 class MethodNotAllowed(OCRError):
     status, code = 405, "method_not_allowed"
     sentence = "This address does not answer this method."
+
+
+class SlowBody(OCRError):
+    status, code = 408, "slow_body"
+    sentence = "The body took too long to arrive."
 
 
 class BodyTooLarge(OCRError):

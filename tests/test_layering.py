@@ -16,7 +16,20 @@ MAY_IMPORT = {
     "pool": {"errors"},
     "engine": {"sessions", "schema", "settings", "errors"},
     "logs": set(),
-    "http": {"forms", "errors", "logs"},
+    "access": {"errors"},
+    "bodies": {"errors"},
+    "connections": {"errors"},
+    "metrics": set(),
+    "http": {
+        "access",
+        "bodies",
+        "connections",
+        "errors",
+        "forms",
+        "logs",
+        "metrics",
+        "settings",
+    },
     "docs": {"schema", "forms", "errors"},
 }
 ALONE_KNOWS = {
@@ -25,8 +38,12 @@ ALONE_KNOWS = {
     "rapidocr": {"engine"},
     "cv2": {"engine"},
     "python_multipart": {"forms"},
-    "starlette": {"http", "docs"},
-    "bentoml": {"service"},
+    "starlette": {"http", "docs", "access", "bodies", "metrics"},
+    "uvicorn": {"connections"},
+    "h11": {"connections"},
+    "prometheus_client": {"metrics"},
+    "opentelemetry": {"metrics"},
+    "bentoml": {"service", "metrics"},
 }
 
 
