@@ -71,7 +71,7 @@ def write(found: dict[str, Any], docs: Path) -> None:
 def _sections(found: dict[str, Any]) -> list[str]:
     mix = "the drawn pages" if found["drawn"] else f"{len(found['mix'])} of a folder"
     return [
-        f"\n{_machine()}\n",
+        f"\n{machine()}\n",
         f"Images: {mix}; medians of {found['rounds']} rounds in turns. (How many times as fast.)\n",
         table(found),
         "\n![images a second and median latency against callers](benchmark.png)\n",
@@ -92,7 +92,7 @@ def _sections(found: dict[str, Any]) -> list[str]:
     ]
 
 
-def _machine() -> str:
+def machine() -> str:
     info = Path("/proc/cpuinfo").read_text()
     model = info.partition("model name")[2].partition("\n")[0].strip("\t: ")
     flags = info.partition("flags")[2].partition("\n")[0].split()
@@ -108,7 +108,7 @@ def _machine() -> str:
     )
 
 
-def _grid(head: list[str], rows: list[list[str]]) -> str:
+def grid(head: list[str], rows: list[list[str]]) -> str:
     cells = [head, ["---", *("---:" for _ in head[1:])], *rows]
     return "\n".join(f"| {' | '.join(row)} |" for row in cells) + "\n"
 
@@ -126,7 +126,7 @@ def _stages(stages: dict[str, dict[str, float]]) -> str:
         ]
         for name in sorted(names, key=lambda name: -stages["exact"][name])
     ]
-    return _grid(head, rows)
+    return grid(head, rows)
 
 
 def _arithmetic(found: dict[str, Any]) -> str:
@@ -146,7 +146,7 @@ def _arithmetic(found: dict[str, Any]) -> str:
         )
     head = ["one core", "GFLOP", "ms", "GFLOP/s (of the peak)", "time by operator"]
     peak = f"\nThe peak, a float32 product of 4096 x 4096: {found['peak']:.0f} GFLOP/s.\n"
-    return "\n" + _grid(head, rows) + peak
+    return "\n" + grid(head, rows) + peak
 
 
 def _growth(found: dict[str, Any]) -> str:
@@ -154,22 +154,22 @@ def _growth(found: dict[str, Any]) -> str:
     pixels = [f"{pixels / 1e6:.2f}" for pixels, _ in growth["pixels"]]
     lines = [str(number) for number, _ in growth["lines"]]
     parts = [
-        _grid(
+        grid(
             ["million pixels (10 lines)", *pixels],
             [["ms", *(f"{ms:.0f}" for _, ms in growth["pixels"])]],
         ),
-        _grid(
+        grid(
             ["lines (1 million pixels)", *lines],
             [["ms", *(f"{ms:.0f}" for _, ms in growth["lines"])]],
         ),
-        _grid(
+        grid(
             ["cores", "1", "2"],
             [
                 ["images/s, a caller for each", *(f"{each['rate']:.2f}" for each in cores)],
                 ["p50 of one caller, s", *(f"{each['p50']:.2f}" for each in cores)],
             ],
         ),
-        _grid(
+        grid(
             [
                 "threads of one process, models replaced by waiting",
                 *(str(threads) for threads, _ in lock["exact"]),
@@ -189,7 +189,7 @@ def _growth(found: dict[str, Any]) -> str:
 def _memory(memory: dict[str, dict[str, float]]) -> str:
     rows = [[name, *(f"{each[name]:.0f}" for each in memory.values())] for name in memory["exact"]]
     head = "all processes, 8 callers, pages of ever other shapes, 100 to 3000 pixels a side; MB"
-    return _grid([head, *memory], rows)
+    return grid([head, *memory], rows)
 
 
 def _serving(spent: dict[str, float]) -> str:
@@ -200,7 +200,7 @@ def _serving(spent: dict[str, float]) -> str:
     rows.append(["over HTTP, in all", f"{spent['over HTTP']:.1f}"])
     added = spent["over HTTP"] - spent["engine"]
     return (
-        _grid(["one line (`use_det` off), one thread", "ms"], rows)
+        grid(["one line (`use_det` off), one thread", "ms"], rows)
         + f"\nOver HTTP {added:.1f} ms more than the engine's call.\n"
     )
 
@@ -231,7 +231,7 @@ def _profiles(found: dict[str, Any]) -> str:
         "lines found",
         "characters other than exact's",
     ]
-    return _grid(head, rows)
+    return grid(head, rows)
 
 
 def _differences(lines: dict[str, dict[str, list[str]]]) -> str:
@@ -240,7 +240,7 @@ def _differences(lines: dict[str, dict[str, list[str]]]) -> str:
         fast = lines["fast"][image]
         rows += [[image, f"`{text}`", ""] for text in exact if text not in fast]
         rows += [[image, "", f"`{text}`"] for text in fast if text not in exact]
-    return _grid(["image", "only exact", "only fast"], rows)
+    return grid(["image", "only exact", "only fast"], rows)
 
 
 def _plot(found: dict[str, Any], path: Path) -> None:
