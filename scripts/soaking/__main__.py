@@ -1,0 +1,158 @@
+"""Overload the service for a while and say whether it kept its promises."""
+
+import argparse
+import asyncio
+import contextlib
+import itertools
+import json
+import os
+import random
+import re
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.serving import ROOT, serving
+
+from .abuse import Bad, Slow, Vanishing
+from .callers import Callers, arrive, at_random
+from .pages import Known, deck, questions
+from .probes import PATHS
+from .report import Found, promises, table, write
+from .samples import Samples
+from .wire import Wire
+
+OVERLOAD = 4
+CORES = len(os.sched_getaffinity(0))
+CAPACITY_SECONDS = (5, 60)
+"""The least and the most time for which the capacity is measured."""
+ROUND_SECONDS = 10
+"""In this time each bad kind comes once, and three slow and five vanishing callers."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where the service is; `pid` and `log` only if it was started here."""
+
+    url: str
+    pid: int | None = None
+    log: Path | None = None
+
+    def tracebacks(self) -> Counter[str] | None:
+        """Count the exceptions in the log, by their last lines."""
+        if self.log is None:
+            return None
+        return Counter(
+            re.findall(r"^Traceback .*\n(?: .*\n)+(.*)", self.log.read_text(), re.MULTILINE)
+        )
+
+
+@contextlib.contextmanager
+def addressed(url: str | None) -> Iterator[Address]:
+    """Start the service with its default settings, unless an address is given."""
+    if url:
+        yield Address(url)
+        return
+    with tempfile.TemporaryDirectory() as folder, serving(Path(folder)) as server:
+        yield Address(server.url, server.process.pid, Path(folder) / "server.log")
+
+
+async def soak(address: Address, minutes: float) -> Found:
+    """Ask quietly, measure the capacity, overload, and measure the capacity again."""
+    dice = random.Random(0)
+    wire, cards, known, samples = Wire(address.url), questions(), Known(), Samples(address.pid)
+    callers = Callers(wire, known, deck(cards, dice))
+    say(f"{len(cards) // 3} known answers, from {address.url}")
+    callers.wrong += await known.learn(wire, cards)
+    watching = asyncio.create_task(samples.watch())
+    least, most = CAPACITY_SECONDS
+    measured_seconds = min(most, max(least, minutes * 60 / 4))
+
+    async def capacity() -> float:
+        rate = await callers.take_turns(2 * CORES, measured_seconds)
+        say(f"capacity: {rate:.2f} good answers a second")
+        return rate
+
+    before = await capacity()
+    if not before:
+        raise SystemExit("No good answer came; a longer run may see some.")
+    callers.asked.clear()
+    start = time.monotonic()
+    end = start + minutes * 60
+    say(f"{minutes:g} minutes at {OVERLOAD} times that")
+    bad, slow = Bad(wire), Slow(wire, end)
+    vanishing = Vanishing(wire, deck(cards, dice), dice)
+    round_seconds = min(ROUND_SECONDS, minutes * 60 / 3)
+    cpu_seconds = time.process_time()
+    probed, *_ = await asyncio.gather(
+        probes(address.url, minutes * 60),
+        arrive(at_random(OVERLOAD * before, dice), callers.ask, end),
+        arrive(itertools.repeat(round_seconds / len(bad.seen)), bad.ask, end),
+        arrive(itertools.repeat(round_seconds / 3), slow.ask, end),
+        arrive(at_random(5 / round_seconds, dice), vanishing.ask, end),
+    )
+    cpu_seconds = time.process_time() - cpu_seconds
+    answered, callers.asked = callers.asked, []
+    after = await capacity()
+    watching.cancel()
+    wire.close()
+    await asyncio.sleep(1)
+    samples.take()
+    return Found(
+        minutes=minutes,
+        start=start,
+        end=end,
+        known=known.distinct,
+        before=before,
+        after=after,
+        answered=answered,
+        wrong=callers.wrong,
+        expected=bad.expected,
+        bad=bad.seen,
+        slow=slow.seen,
+        gone=vanishing.gone,
+        probed={path: probed[path] for path in PATHS},
+        late=[seconds for seconds, _ in probed["late"]],
+        samples=samples.taken,
+        tracebacks=address.tracebacks(),
+        callers_cpu=cpu_seconds / (end - start),
+    )
+
+
+async def probes(url: str, seconds: float) -> dict[str, list[tuple[float, int]]]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "scripts.soaking.probes", url, str(seconds)),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    output, _ = await process.communicate()
+    return json.loads(output)
+
+
+def say(sentence: str) -> None:
+    print(sentence, file=sys.stderr, flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="scripts/soak", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=30)
+    parser.add_argument("--address", help="of a service that runs; else one is started")
+    parser.add_argument("--write", action="store_true", help="replace the report in docs/")
+    arguments = parser.parse_args()
+    with addressed(arguments.address) as address:
+        found = asyncio.run(soak(address, arguments.minutes))
+    print(table(found))
+    for sentence in found.wrong[:5]:
+        say(f"wrong: {sentence}")
+    if arguments.write:
+        write(found, ROOT / "docs")
+    sys.exit(any(promise.broken for promise in promises(found)))
+
+
+if __name__ == "__main__":
+    main()
