@@ -104,9 +104,9 @@ def test_probes_and_metrics_are_answered(server):
     dashboard = json.loads((DEPLOY / "grafana/rapidocr.json").read_text())
     queries = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
     exposed = server.get("/metrics").text
-    assert len(queries) == 7
+    assert len(queries) == 9
     for query in queries:
-        metrics = re.findall(r"(bentoml_\w+)\{(.*?)\}", query)
+        metrics = re.findall(r"((?:bentoml|rapidocr)_\w+)\{(.*?)\}", query)
         assert metrics
         for name, labels in metrics:
             (line, *_) = [line for line in exposed.splitlines() if line.startswith(name + "{")]
