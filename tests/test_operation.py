@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 import pytest
+import requests
 from conftest import TRUTH, encoded, page_bytes
 from PIL import Image
 from rapidocr.main import DEFAULT_CFG_PATH
@@ -32,6 +33,29 @@ def test_a_full_queue_is_busy_and_says_when_to_come_back(tmp_path):
             assert_error(response, 429, "busy")
             assert int(response.headers["retry-after"]) >= 1
         assert server.ocr(LINE, **FAST).status_code == 200
+
+
+def test_a_caller_with_huge_images_does_not_lock_the_others_out(tmp_path):
+    with (
+        serving(
+            tmp_path,
+            OCR_THREADS="1",
+            OCR_MAX_DET_PIXELS="2000000",
+            OCR_API_KEYS="huge-pages,small-pages",
+        ) as server,
+        ThreadPoolExecutor(8) as threads,
+    ):
+
+        def post(key: str, image: bytes, **data: str) -> requests.Response:
+            files, headers = {"image_file": image}, {"x-api-key": key}
+            url = server.url + "/ocr"
+            return requests.post(url, files=files, data=data, headers=headers, timeout=110)
+
+        huge = [threads.submit(post, "huge-pages", SLOW) for _ in range(8)]
+        while "rapidocr_waiting 7.0" not in server.get("/metrics").text:
+            pass
+        assert post("small-pages", LINE, **FAST).ok
+        assert sum(future.done() for future in huge) <= 2  # it waited for one of them, not for all
 
 
 def test_over_its_time_a_request_ends_and_the_work_it_left_does_not_pile_up(tmp_path):
