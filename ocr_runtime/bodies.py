@@ -32,15 +32,14 @@ class Bodies:
         self.most_bytes = most_bytes
         self.most_seconds = most_seconds
         self._held_bytes = 0
-        self._arriving: list[Body] = []
+        self._arriving: set[Body] = set()
 
     def open(self, headers: Headers, receive: Receive) -> "Body":
         return Body(self, headers, receive)
 
     def hold(self, body: "Body", size: int) -> None:
         """Keep a part; for want of room, the largest of those that still arrive is refused."""
-        if not body.size:
-            self._arriving.append(body)
+        self._arriving.add(body)
         body.size += size
         self._held_bytes += size
         if self._held_bytes > _LARGEST_HELD * self.most_bytes:
@@ -49,8 +48,7 @@ class Bodies:
             )
 
     def arrived(self, body: "Body") -> None:
-        if body in self._arriving:
-            self._arriving.remove(body)
+        self._arriving.discard(body)
 
     def drop(self, body: "Body") -> None:
         self.arrived(body)
@@ -96,7 +94,6 @@ class Body:
         if self._declared.isdecimal() and int(self._declared) > most:
             raise too_large
         message = await self._next()
-        self._bodies.hold(self, len(message.get("body", b"")))
         if self.size > most:
             self._refusal = too_large
         if self._refusal:
@@ -132,12 +129,14 @@ class Body:
         self._deadline = self._deadline or now + self._bodies.most_seconds
         try:
             async with asyncio.timeout_at(self._deadline) as self._timer:
+                await asyncio.sleep(0)  # where the time is up, also if the next part is there
                 message = await self._receive()
         except TimeoutError as exc:
             self._refusal = self._refusal or SlowBody()
             raise self._refusal from exc
         finally:
             self._timer = None
+        self._bodies.hold(self, len(message.get("body", b"")))
         self._note(message)
         return message
 

@@ -1,0 +1,133 @@
+"""Bodies while they arrive: how much, how long, how many."""
+
+import asyncio
+
+import pytest
+from starlette.datastructures import Headers
+
+from ocr_runtime.bodies import Bodies, Body
+from ocr_runtime.errors import BodyTooLarge, Busy, SlowBody
+
+
+class Caller:
+    """Sends what a test tells it to."""
+
+    def __init__(self, bodies: Bodies, **headers: str) -> None:
+        self._parts: asyncio.Queue[dict] = asyncio.Queue()
+        sent = {"transfer-encoding": "chunked"} | headers
+        self.body: Body = bodies.open(Headers(sent), self._parts.get)
+
+    def send(self, content: bytes, *, more: bool = True) -> None:
+        self._parts.put_nowait({"type": "http.request", "body": content, "more_body": more})
+
+    def hang_up(self) -> None:
+        self._parts.put_nowait({"type": "http.disconnect"})
+
+
+def run(scenario) -> None:
+    asyncio.run(asyncio.wait_for(scenario(), 20))
+
+
+def test_parts_pass_as_they_come_and_then_the_end_of_the_connection():
+    async def scenario():
+        caller = Caller(Bodies(most_bytes=100, most_seconds=10))
+        caller.send(b"a")
+        caller.send(b"b", more=False)
+        assert [(await caller.body.receive())["body"] for _ in range(2)] == [b"a", b"b"]
+        assert await caller.body.finish()
+        gone = asyncio.create_task(caller.body.hung_up())
+        later = asyncio.create_task(caller.body.receive())
+        await asyncio.sleep(0)
+        assert not gone.done()
+        caller.hang_up()
+        await gone
+        assert await later == {"type": "http.disconnect"}
+
+    run(scenario)
+
+
+def test_a_byte_too_many():
+    async def scenario():
+        caller = Caller(Bodies(most_bytes=100, most_seconds=10))
+        caller.send(bytes(60))
+        await caller.body.receive()
+        caller.send(bytes(41))
+        with pytest.raises(BodyTooLarge):
+            await caller.body.receive()
+
+    run(scenario)
+
+
+def test_a_length_that_is_too_large_is_refused_unread():
+    async def scenario():
+        caller = Caller(Bodies(most_bytes=100, most_seconds=10), **{"content-length": "101"})
+        with pytest.raises(BodyTooLarge):
+            await caller.body.receive()
+        caller.send(bytes(101), more=False)
+        assert await caller.body.finish()  # listened to all the same
+
+    run(scenario)
+
+
+def test_a_caller_that_waits_to_be_asked_is_not():
+    async def scenario():
+        caller = Caller(Bodies(most_bytes=100, most_seconds=10), expect="100-continue")
+        assert not await caller.body.finish()
+
+    run(scenario)
+
+
+def test_the_clock_runs_from_the_first_part_to_the_last():
+    async def scenario():
+        caller = Caller(Bodies(most_bytes=100, most_seconds=0.3))
+        for _ in range(2):
+            caller.send(b"a")
+            await caller.body.receive()
+        await asyncio.sleep(0.4)
+        caller.send(b"a")
+        with pytest.raises(SlowBody):
+            await caller.body.receive()
+        assert not await caller.body.finish()
+
+    run(scenario)
+
+
+def test_together_they_have_room_for_eight_and_the_largest_unfinished_gives_way():
+    async def scenario():
+        bodies = Bodies(most_bytes=100, most_seconds=10)
+        ended = [Caller(bodies) for _ in range(7)]
+        for caller in ended:
+            caller.send(bytes(100), more=False)
+            await caller.body.receive()
+        large, small, third = (Caller(bodies) for _ in range(3))
+        large.send(bytes(60))
+        await large.body.receive()
+        waits = asyncio.create_task(large.body.receive())
+        small.send(bytes(30))
+        await small.body.receive()
+        third.send(bytes(11))
+        await third.body.receive()  # 801: large is refused where it waits
+        with pytest.raises(Busy):
+            await waits
+        large.body.__exit__()
+        third.send(bytes(59))
+        await third.body.receive()
+        small.send(b"a", more=False)
+        third.send(b"a")
+        with pytest.raises(Busy):  # the others have ended
+            await third.body.receive()
+
+    run(scenario)
+
+
+def test_what_has_ended_frees_its_room():
+    async def scenario():
+        bodies = Bodies(most_bytes=100, most_seconds=10)
+        for _ in range(50):
+            with bodies.open(Headers(), None):
+                caller = Caller(bodies)
+            caller.send(bytes(100), more=False)
+            with caller.body as body:
+                await body.receive()
+
+    run(scenario)
