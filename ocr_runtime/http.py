@@ -43,6 +43,8 @@ _OCR = "/ocr"
 _PROBES = ("/livez", "/readyz", "/healthz")
 _METRICS = ("/metrics",)
 _DOCS = ("/", "/docs", "/docs.json", "/schema.json", "/static_content/")
+_PICKLE = "application/vnd.bentoml+pickle"
+"""BentoML refuses it too, but with a traceback in the log."""
 _SAFE_ID = re.compile(r"[\w.:/+=-]{1,128}", re.ASCII)
 
 
@@ -194,6 +196,8 @@ class Frame:
         try:
             address = scope["client"][0] if scope["client"] else ""
             _caller.set(self._keys.admit(scope["path"], headers) or address)
+            if _PICKLE in headers.get("content-type", "").lower():
+                raise UnsupportedMediaType
             await self._app(scope, body.receive, to.send)
         except OCRError as exc:
             await error_response(exc)(scope, body.receive, to.send)
