@@ -44,7 +44,7 @@ class Server:
         return requests.get(self.url + path, timeout=30)
 
     def log(self) -> str:
-        return self._log.read_text()
+        return self._log.read_text() if self._log.is_file() else ""
 
     def workers(self) -> list[int]:
         """The process ids of those that compute."""
@@ -56,7 +56,7 @@ class Server:
         for _ in range(600):
             if self.process.poll() is not None:
                 break
-            with contextlib.suppress(requests.ConnectionError):
+            with contextlib.suppress(requests.ConnectionError, requests.Timeout):
                 if self.get("/readyz").ok:
                     return
             time.sleep(0.1)
@@ -69,10 +69,17 @@ def _command(pid: str) -> bytes:
 
 @contextlib.contextmanager
 def serving(
-    tmp_path: Path, *arguments: str, cwd: Path = ROOT, **variables: str
+    tmp_path: Path,
+    *arguments: str,
+    cwd: Path = ROOT,
+    log: Path | None = None,
+    **variables: str,
 ) -> Iterator[Server]:
-    """Run `bentoml serve ARGUMENTS` with these environment variables until the block ends."""
-    port, log = free_port(), tmp_path / "server.log"
+    """Run `bentoml serve ARGUMENTS` with these environment variables until the block ends.
+
+    What it prints goes to `log`, by default a file in `tmp_path`.
+    """
+    port, log = free_port(), log or tmp_path / "server.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
             [BENTOML, "serve", *arguments, "--host", "127.0.0.1", "--port", str(port)],
