@@ -79,7 +79,7 @@ def decode(image: bytes | str, *, max_pixels: int) -> np.ndarray:
             frame.load()
             orientation = _orientation(frame)
             page = _rgb(frame)
-    except (ImageTooLarge, UnsupportedImage):
+    except (ImageTooLarge, UnsupportedImage, MemoryError):
         raise
     except UnidentifiedImageError as exc:
         raise UnsupportedImage(_NOT_AN_IMAGE) from exc
