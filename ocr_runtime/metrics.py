@@ -8,6 +8,7 @@ No label takes what a caller sends: a scan of random paths adds no series.
 
 import functools
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -17,28 +18,43 @@ from typing import Any
 
 _FOLDER = "RAPIDOCR_METRICS"
 _PROMETHEUS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+_FILE_BYTES = 1 << 20  # more than our series ever take
+
+
+def _has_room(folder: str) -> bool:
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            os.posix_fallocate(file.fileno(), 0, 4 * _FILE_BYTES)
+    except OSError:
+        return False
+    return True
+
 
 # BentoML's folder for these files is that of all its services of a user, and each that starts
 # empties it. The first process, which imports this too, makes one of our own for its workers.
-if _FOLDER in os.environ:
-    os.environ[_PROMETHEUS_FOLDER] = os.environ[_FOLDER]  # read by the next import
-else:
+# A worker that finds it full keeps its figures to itself.
+_parent, _, _folder = os.environ.get(_FOLDER, "").partition(":")
+if _parent != str(os.getppid()):
     _own = tempfile.TemporaryDirectory(prefix="rapidocr-metrics-")
-    os.environ[_FOLDER] = _own.name
+    os.environ[_FOLDER] = f"{os.getpid()}:{_own.name}"
+elif _has_room(_folder):
+    os.environ[_PROMETHEUS_FOLDER] = _folder  # read by the next import
+else:
+    os.environ.pop(_PROMETHEUS_FOLDER, None)
 
 import prometheus_client as prometheus  # noqa: E402
 from bentoml._internal.configuration.containers import BentoMLContainer  # noqa: E402
 from bentoml._internal.server.http.instruments import RunnerTrafficMetricsMiddleware  # noqa: E402
 from opentelemetry.trace import Tracer  # noqa: E402
 from prometheus_client import Counter, Gauge, Histogram, mmap_dict  # noqa: E402
-from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead  # noqa: E402
+from prometheus_client.multiprocess import MultiProcessCollector  # noqa: E402
 from starlette.applications import Starlette  # noqa: E402
 from starlette.requests import Request  # noqa: E402
 from starlette.responses import Response  # noqa: E402
 from starlette.routing import Route  # noqa: E402
 from starlette.types import ASGIApp, Receive, Scope, Send  # noqa: E402
 
-mmap_dict._INITIAL_MMAP_SIZE = 1 << 20  # noqa: SLF001, all that a file will hold: see `_reserve`
+mmap_dict._INITIAL_MMAP_SIZE = _FILE_BYTES  # noqa: SLF001, so that none grows: see `_reserve`
 _SECONDS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 60)
 STAGES = ("queue", "decode", "detection", "classification", "recognition", "encode")
 
@@ -147,11 +163,16 @@ def app() -> Starlette:
 
 
 def _forget_the_dead() -> None:
-    """Drop what was under way in processes that were killed, or it would count for ever."""
-    for file in _files("gauge_live*.db"):
-        process = int(file.stem.rpartition("_")[2])
-        if not Path(f"/proc/{process}").exists():
-            mark_process_dead(process)  # type: ignore[no-untyped-call]
+    """Drop what killed processes had in hand, or it would count for ever; keep what they did."""
+    for path in _files("*.db"):
+        process = path.stem.rpartition("_")[2]
+        if Path("/proc", process).exists():
+            continue
+        if path.name.startswith("gauge_live"):
+            path.unlink(missing_ok=True)
+        else:
+            used = int.from_bytes(path.read_bytes()[:4], sys.byteorder)  # see prometheus_client
+            os.truncate(path, used)
 
 
 def _reserve() -> None:
