@@ -25,6 +25,12 @@ def _empty_is_missing(value: object) -> object:
     return None if value == "" else value
 
 
+def _no_letter(value: object) -> object:
+    if isinstance(value, str) and value.lower() in ("t", "f", "y", "n"):
+        raise ValueError("pydantic takes these too, nobody else does")
+    return value
+
+
 def _no_bool(value: object) -> object:
     if isinstance(value, bool):
         raise ValueError("a bool is not a number")  # noqa: TRY004, pydantic's own kind
@@ -37,7 +43,9 @@ def _missing() -> Any:
 
 # `null` is accepted but not advertised: a form has no null, and the UI would draw a JSON editor.
 Flag = Annotated[
-    bool | None, BeforeValidator(_empty_is_missing), WithJsonSchema({"type": "boolean"})
+    Annotated[bool, BeforeValidator(_no_letter)] | None,
+    BeforeValidator(_empty_is_missing),
+    WithJsonSchema({"type": "boolean"}),
 ]
 Share = Annotated[
     Annotated[float, Field(ge=0, le=1), BeforeValidator(_no_bool)] | None,

@@ -286,6 +286,8 @@ def test_a_field_that_is_not_ours_is_ignored(name, content_type, server, line_an
     [
         ("use_det", "maybe"),
         ("use_cls", "2"),
+        ("use_cls", "t"),
+        ("use_cls", "Y"),
         ("use_rec", "None"),
         ("return_word_box", "-1"),
         ("return_single_char_box", "truthy"),
