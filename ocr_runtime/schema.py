@@ -31,9 +31,9 @@ def _no_letter(value: object) -> object:
     return value
 
 
-def _no_bool(value: object) -> object:
-    if isinstance(value, bool):
-        raise ValueError("a bool is not a number")  # noqa: TRY004, pydantic's own kind
+def _no_lookalike(value: object) -> object:
+    if isinstance(value, bool) or (isinstance(value, str) and "_" in value):
+        raise ValueError("pydantic takes True for 1.0 and 0_1 for 1.0")
     return value
 
 
@@ -48,12 +48,12 @@ Flag = Annotated[
     WithJsonSchema({"type": "boolean"}),
 ]
 Share = Annotated[
-    Annotated[float, Field(ge=0, le=1), BeforeValidator(_no_bool)] | None,
+    Annotated[float, Field(ge=0, le=1), BeforeValidator(_no_lookalike)] | None,
     BeforeValidator(_empty_is_missing),
     WithJsonSchema({"type": "number", "minimum": 0, "maximum": 1}),
 ]
 Growth = Annotated[
-    Annotated[float, Field(ge=1, le=4), BeforeValidator(_no_bool)] | None,
+    Annotated[float, Field(ge=1, le=4), BeforeValidator(_no_lookalike)] | None,
     BeforeValidator(_empty_is_missing),
     WithJsonSchema({"type": "number", "minimum": 1, "maximum": 4}),
 ]

@@ -294,6 +294,7 @@ def test_a_field_that_is_not_ours_is_ignored(name, content_type, server, line_an
         ("text_score", "1.01"),
         ("text_score", "-0.1"),
         ("text_score", "nan"),
+        ("text_score", "0_1"),
         ("box_thresh", "high"),
         ("box_thresh", "inf"),
         ("unclip_ratio", "0.9"),
