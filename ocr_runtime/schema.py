@@ -124,11 +124,12 @@ def understand(fields: Mapping[str, Any]) -> tuple[bytes | str, Options]:
         image_data = image_data.strip()
     if isinstance(image_file, Path):  # called in process
         image_file = image_file.read_bytes()
-    image = image_file or image_data
-    if image_file and image_data:
+    images = [image for image in (image_file, image_data) if image not in (None, "", b"")]
+    if len(images) > 1:
         raise AmbiguousImage
-    if not image:
+    if not images:
         raise MissingImage
+    (image,) = images
     if image is image_file and not isinstance(image, bytes):
         raise UnsupportedImage("image_file must be a file part; base64 belongs into image_data.")
     if image is image_data and not isinstance(image, str):

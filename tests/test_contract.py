@@ -386,7 +386,9 @@ def test_no_base64(text, content_type, server):
     assert_error(requests.post(server.url + "/ocr", **arguments), 400, "invalid_base64")
 
 
-@pytest.mark.parametrize("value", [12345678, 1.5, True, ["aGk="], {"a": 1}, "\ud800"])
+@pytest.mark.parametrize(
+    "value", [12345678, 0, 1.5, True, False, ["aGk="], [], {"a": 1}, {}, "\ud800"]
+)
 def test_json_image_data_that_is_no_base64(value, server):
     response = requests.post(server.url + "/ocr", json={"image_data": value})
     assert_error(response, 400, "invalid_base64")
@@ -452,6 +454,14 @@ def test_an_unsupported_image(data, server):
 def test_a_float_tiff_is_refused_with_the_reason(server):
     data = encoded(Image.new("F", (40, 40), 0.5), "TIFF")
     assert "samples" in assert_error(server.ocr(data), 415, "unsupported_image")
+
+
+@pytest.mark.parametrize("value", [7, 0, False, [], {}])
+def test_json_image_file_of_a_wrong_type_does_not_count_as_missing(value, server):
+    response = requests.post(server.url + "/ocr", json={"image_file": value, "image_data": BASE64})
+    assert_error(response, 400, "ambiguous_image")
+    response = requests.post(server.url + "/ocr", json={"image_file": value})
+    assert_error(response, 415, "unsupported_image")
 
 
 @pytest.mark.parametrize("content_type", ["urlencoded", "json"])
