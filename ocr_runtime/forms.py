@@ -9,7 +9,7 @@ looks like a URL; python-multipart, which it builds on, does none of this.
 """
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -33,8 +33,8 @@ _ESCAPES_OF_BASE64 = {
 _MAX_PART_HEADER_BYTES = 1 << 20  # a file name may be very long
 
 
-def parse(content_type: str, body: bytes) -> Fields:
-    """Split a body into its fields.
+def parse(content_type: str, body: bytes, *, names: Collection[str]) -> Fields:
+    """Split a body into its fields; others than those of `names` are left out.
 
     Raises:
         UnsupportedMediaType: `content_type` is none of the three.
@@ -48,10 +48,10 @@ def parse(content_type: str, body: bytes) -> Fields:
         read = READERS[media_type.strip().decode("latin-1")]
     except KeyError as exc:
         raise UnsupportedMediaType(f"Send the fields as one of: {', '.join(READERS)}.") from exc
-    return read(body, parameters)
+    return read(body, parameters, names)
 
 
-def _multipart(body: bytes, parameters: _Parameters) -> Fields:
+def _multipart(body: bytes, parameters: _Parameters, names: Collection[str]) -> Fields:
     pairs: list[tuple[str, Any]] = []
     ended: list[bool] = []
 
@@ -83,14 +83,15 @@ def _multipart(body: bytes, parameters: _Parameters) -> Fields:
         raise MalformedRequest("The body is not valid multipart/form-data.") from exc
     if not ended:
         raise MalformedRequest("The multipart body ends before its last boundary.")
-    return _unique(pairs)
+    return _unique(pairs, names)
 
 
-def _urlencoded(body: bytes, _: _Parameters) -> Fields:
+def _urlencoded(body: bytes, _: _Parameters, names: Collection[str]) -> Fields:
     if body.count(b"&") >= _MAX_FIELDS:
         raise MalformedRequest("The form has too many fields.")
     pairs = [field.partition(b"=") for field in body.split(b"&") if field]
-    fields = _unique((_unescaped(name), _text(_unescaped(value))) for name, _, value in pairs)
+    unescaped = ((_unescaped(name), _text(_unescaped(value))) for name, _, value in pairs)
+    fields = _unique(unescaped, names)
     image_data = fields.get("image_data", "")
     if image_data.strip() and b"%2B" not in body.upper():  # base64 whose "+" were not escaped
         fields["image_data"] = image_data.replace(" ", "+")
@@ -107,11 +108,11 @@ def _unescaped(text: bytes) -> str:
     return unquote_to_bytes(text).decode("utf-8", "replace")
 
 
-def _json(body: bytes, _: _Parameters) -> Fields:
+def _json(body: bytes, _: _Parameters, names: Collection[str]) -> Fields:
     if body.count(b",") > _MAX_VALUES:  # base64 has none; a million take a second
         raise MalformedRequest("The JSON has too many values.")
     try:
-        fields = json.loads(body or b"{}", object_pairs_hook=_unique)
+        fields = json.loads(body or b"{}", object_pairs_hook=lambda pairs: _unique(pairs, names))
     except (ValueError, RecursionError) as exc:
         raise MalformedRequest("The body is not valid JSON.") from exc
     if not isinstance(fields, dict):
@@ -119,9 +120,11 @@ def _json(body: bytes, _: _Parameters) -> Fields:
     return fields
 
 
-def _unique(pairs: Iterable[tuple[str, Any]]) -> Fields:
+def _unique(pairs: Iterable[tuple[str, Any]], names: Collection[str]) -> Fields:
     fields: Fields = {}
     for name, value in pairs:
+        if name not in names:
+            continue
         if name in fields:
             if name.startswith("image_"):
                 raise AmbiguousImage
@@ -143,7 +146,7 @@ def _text(value: bytes | str) -> str:
     return text
 
 
-READERS: dict[str, Callable[[bytes, _Parameters], Fields]] = {
+READERS: dict[str, Callable[[bytes, _Parameters, Collection[str]], Fields]] = {
     "multipart/form-data": _multipart,
     "application/x-www-form-urlencoded": _urlencoded,
     "application/json": _json,

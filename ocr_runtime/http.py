@@ -113,7 +113,8 @@ class FromForm:
         except ClientDisconnect:
             return Sent(refused=MalformedRequest("The body never came to its end."))
         content_type = request.headers.get("content-type", "")
-        return Sent(parse=functools.partial(forms.parse, content_type, body))
+        names = frozenset(cls.model_fields)  # type: ignore[attr-defined]
+        return Sent(parse=functools.partial(forms.parse, content_type, body, names=names))
 
 
 def answering(handler: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:

@@ -280,6 +280,22 @@ def test_a_field_that_is_not_ours_is_ignored(name, content_type, server, line_an
     assert requests.post(server.url + "/ocr", **arguments).json() == line_answer
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"files": [("image_file", LINE), ("use_det", (None, "0")), *[("tag", (None, "x"))] * 2]},
+        {"data": [("image_data", BASE64), ("use_det", "0"), *[("tag", "x")] * 2]},
+        {
+            "data": f'{{"tag": 1, "tag": {{"a": 1}}, "use_det": 0, "image_data": "{BASE64}"}}',
+            "headers": {"content-type": "application/json"},
+        },
+    ],
+    ids=CONTENT_TYPES,
+)
+def test_a_field_that_is_not_ours_is_ignored_twice_too(arguments, server, line_answer):
+    assert requests.post(server.url + "/ocr", **arguments).json() == line_answer
+
+
 @pytest.mark.parametrize("content_type", CONTENT_TYPES)
 @pytest.mark.parametrize(
     ("option", "value"),
