@@ -115,7 +115,12 @@ def _operation(api: API, schemas: dict[str, Any]) -> dict[str, Any]:
         if field.get("format") != "binary"
     }
     sent_as_text = f"{sent}AsText"
-    schemas[sent_as_text] = schemas[sent] | {"title": sent_as_text, "properties": fields}
+    as_text = schemas[sent] | {"title": sent_as_text, "properties": fields}
+    alternatives = as_text.pop("oneOf")  # which is required: of those without files, one is left
+    as_text["required"] = [
+        name for one in alternatives for name in one["required"] if name in fields
+    ]
+    schemas[sent_as_text] = as_text
     answered = _add(api.output_spec, schemas)
     return {
         "tags": ["OCR"],

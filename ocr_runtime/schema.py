@@ -69,6 +69,7 @@ class Image(BaseModel):
     )
     image_data: str = Field(
         default_factory=_missing,
+        json_schema_extra={"minLength": 1},
         description="The same as base64: standard or URL-safe alphabet, with or without padding, "
         "line breaks or a `data:image/...;base64,` prefix.",
     )
@@ -103,6 +104,10 @@ class Options(BaseModel):
 
 class OCRRequest(Options, Image):
     """One image and how to read it. Send either `image_file` or `image_data`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": ["image_file"]}, {"required": ["image_data"]}]}
+    )
 
 
 def understand(fields: Mapping[str, Any]) -> tuple[bytes | str, Options]:

@@ -48,6 +48,19 @@ def test_each_content_type_has_every_field_described(document, operation):
         assert all("default" not in field for field in fields.values())
 
 
+def test_exactly_one_image_is_asked_for(document, operation):
+    content = operation["requestBody"]["content"]
+    schema = {"components": document["components"]}
+    multipart, *as_text = (
+        OAS30Validator(schema | content[media_type]["schema"])
+        for media_type in ("multipart/form-data", *(set(content) - {"multipart/form-data"}))
+    )
+    file, text = {"image_file": "x"}, {"image_data": "x"}
+    assert [multipart.is_valid(each) for each in ({}, file, text, file | text)] == [0, 1, 1, 0]
+    for validator in as_text:
+        assert [validator.is_valid(each) for each in ({}, text, {"image_data": ""})] == [0, 1, 0]
+
+
 def test_every_status_and_code_of_ocr_is_told(operation):
     responses = operation["responses"]
     assert set(responses) == {"200"} | {str(status) for status in HTTP_ERRORS}
