@@ -9,6 +9,7 @@ looks like a URL; python-multipart, which it builds on, does none of this.
 """
 
 import json
+import logging
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -21,6 +22,9 @@ from .errors import AmbiguousImage, MalformedRequest, UnsupportedMediaType
 
 Fields = dict[str, Any]
 _Parameters = dict[bytes, bytes]
+
+# What it has to say of broken bodies is for the caller, who gets our error, not for the log.
+logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
 
 _MAX_FIELDS = 100
 _MAX_VALUES = 10_000

@@ -440,8 +440,10 @@ MALFORMED = {
 
 @pytest.mark.parametrize("kind", MALFORMED)
 def test_a_malformed_request(kind, server):
+    logged = len(server.log())
     response = requests.post(server.url + "/ocr", **MALFORMED[kind])
     assert_error(response, 400, "malformed_request")
+    assert not re.search("WARNING|ERROR", server.log()[logged:])
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/ocr/more", "/.env", "/static_content/nothing.js"])
