@@ -32,15 +32,14 @@ def _has_room(folder: str) -> bool:
 
 # BentoML's folder for these files is that of all its services of a user, and each that starts
 # empties it. The first process, which imports this too, makes one of our own for its workers.
-# A worker that finds it full keeps its figures to itself.
-_parent, _, _folder = os.environ.get(_FOLDER, "").partition(":")
-if _parent != str(os.getppid()):
+# A worker, which alone is told of BentoML's, keeps its figures to itself where ours is full.
+if _PROMETHEUS_FOLDER not in os.environ:
     _own = tempfile.TemporaryDirectory(prefix="rapidocr-metrics-")
-    os.environ[_FOLDER] = f"{os.getpid()}:{_own.name}"
-elif _has_room(_folder):
-    os.environ[_PROMETHEUS_FOLDER] = _folder  # read by the next import
+    os.environ[_FOLDER] = _own.name
+elif _has_room(os.environ[_FOLDER]):
+    os.environ[_PROMETHEUS_FOLDER] = os.environ[_FOLDER]  # read by the next import
 else:
-    os.environ.pop(_PROMETHEUS_FOLDER, None)
+    del os.environ[_PROMETHEUS_FOLDER]
 
 import prometheus_client as prometheus  # noqa: E402
 from bentoml._internal.configuration.containers import BentoMLContainer  # noqa: E402
