@@ -1,5 +1,6 @@
 """The front door: what is served, and how it starts and stops."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -65,6 +66,8 @@ class RapidOCRService:
             max_queue=settings.max_queue,
             timeout_seconds=settings.timeout_seconds,
         )
+        gc.collect()
+        gc.freeze()  # what is loaded stays: nobody waits for Python to look through it again
 
     @bentoml.api(input_spec=Form)
     @http.answering

@@ -77,6 +77,7 @@ class Body:
 
     def __exit__(self, *_: object) -> None:
         self._bodies.drop(self)
+        self._refusal = None  # which holds the calls that it was raised through, and they this
 
     async def receive(self) -> Message:
         """Wait for the next part.

@@ -67,7 +67,7 @@ def surround(service: Any, settings: Settings) -> None:
         bodies=Bodies(most_bytes=settings.max_body_mb << 20, most_seconds=settings.timeout_seconds),
         watched=_OCR,
     )
-    service.add_asgi_middleware(metrics.Traffic, paths=[_OCR, *_PROBES, *_DOCS])
+    service.add_asgi_middleware(metrics.Traffic, paths=[_OCR])
 
 
 def error_response(error: OCRError) -> Response:
@@ -131,9 +131,9 @@ def answering(handler: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable
         refused: OCRError | None = None,
         **fields: Any,  # called in process
     ) -> Any:
+        if refused is not None:  # raised once more, it and this call would hold one another
+            return error_response(refused)
         try:
-            if refused is not None:
-                raise refused
             return await handler(self, parse or (lambda: fields))
         except OCRError as exc:
             return error_response(exc)

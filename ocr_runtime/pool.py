@@ -120,9 +120,7 @@ class Pool:
             raise self._busy(ahead_seconds)
         place = self._queue.join(caller)
         if len(self._queue) > self._max_queue:
-            dropped = self._queue.drop_last(caller)
-            if not dropped.done():  # or its task was cancelled in this turn of the loop
-                dropped.set_exception(self._busy(self._seconds(self._max_queue + self._threads)))
+            self._drop_one(caller)
         try:
             await place
         except asyncio.CancelledError:
@@ -131,6 +129,12 @@ class Pool:
             raise
         finally:
             self._queue.leave(caller, place)
+            del place  # or it, what it raised and this call would hold one another
+
+    def _drop_one(self, newcomer: str) -> None:
+        place = self._queue.drop_last(newcomer)
+        if not place.done():  # or its task was cancelled in this turn of the loop
+            place.set_exception(self._busy(self._seconds(self._max_queue + self._threads)))
 
     def _pass_on(self) -> None:
         """Give a thread that has become free to whose turn it is."""
@@ -149,7 +153,10 @@ class Pool:
 
         future = self._executor.submit(contextvars.copy_context().run, work)
         future.add_done_callback(free)
-        return await asyncio.wrap_future(future)
+        try:
+            return await asyncio.wrap_future(future)
+        finally:
+            del future  # as above
 
     def _seconds(self, calls: int) -> float:
         return calls * self._mean_seconds / self._threads

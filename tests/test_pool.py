@@ -1,10 +1,13 @@
 """Who computes, who waits, who is turned away."""
 
 import asyncio
+import contextlib
 import functools
+import gc
 import random
 import threading
 import time
+import weakref
 from contextvars import ContextVar
 
 import pytest
@@ -189,6 +192,38 @@ def test_work_knows_the_context_that_it_was_asked_in():
         pool = Pool(threads=1, run_bytes=100, max_queue=1, timeout_seconds=10)
         name.set("mine")
         assert await pool.run(lambda _: name.get()) == "mine"
+
+    run(scenario)
+
+
+def test_what_was_raised_holds_nothing_once_it_was_answered():
+    """Not even until the garbage is collected: a body may be large."""
+
+    class Body:
+        """Stands for it; bytes cannot be watched."""
+
+    async def refused(pool: Pool, gate: Gate) -> weakref.ref[Body]:
+        body = Body()
+        with contextlib.suppress(Busy, ZeroDivisionError):
+            await pool.run(lambda grant: gate.work(grant) and body and 1 / 0)
+        return weakref.ref(body)
+
+    async def scenario():
+        gc.disable()
+        try:
+            pool, gate = Pool(threads=1, run_bytes=100, max_queue=1, timeout_seconds=10), Gate()
+            first = asyncio.create_task(refused(pool, gate))
+            await until_started(gate, 1)
+            second = asyncio.create_task(refused(pool, gate))
+            await asyncio.sleep(0)
+            third = await refused(pool, gate)
+            assert third() is None
+            gate.opened.set()
+            bodies = await asyncio.gather(first, second)
+            await until_idle(pool)
+            assert [body() for body in bodies] == [None, None]
+        finally:
+            gc.enable()
 
     run(scenario)
 
