@@ -103,9 +103,10 @@ class Body:
 
     def refuse(self, refusal: OCRError) -> None:
         """Have `receive` raise it, now."""
-        self._refusal = refusal
+        self._refusal = self._refusal or refusal
         if self._timer:
-            self._timer.reschedule(asyncio.get_running_loop().time())
+            with contextlib.suppress(RuntimeError):  # its time is up already
+                self._timer.reschedule(asyncio.get_running_loop().time())
 
     async def finish(self) -> bool:
         """Read on for a while, and forget it; tell whether the end was reached."""

@@ -120,6 +120,31 @@ def test_together_they_have_room_for_eight_and_the_largest_unfinished_gives_way(
     run(scenario)
 
 
+def test_who_is_refused_already_harms_nobody_else():
+    """Its bytes count until its task has run; until then it is still the largest."""
+
+    async def scenario():
+        bodies = Bodies(most_bytes=100, most_seconds=10)
+        ended = [Caller(bodies) for _ in range(7)]
+        for caller in ended:
+            caller.send(bytes(100), more=False)
+            await caller.body.receive()
+        large, *small = (Caller(bodies) for _ in range(9))
+        large.send(bytes(90))
+        await large.body.receive()
+        waits = asyncio.create_task(large.body.receive())
+        others = [asyncio.create_task(caller.body.receive()) for caller in small]
+        await asyncio.sleep(0)
+        for caller in small:  # each in a turn of the loop of its own
+            caller.send(bytes(20))
+            await asyncio.sleep(0)
+        assert [len(message["body"]) for message in await asyncio.gather(*others)] == [20] * 8
+        with pytest.raises(Busy):
+            await waits
+
+    run(scenario)
+
+
 def test_what_has_ended_frees_its_room():
     async def scenario():
         bodies = Bodies(most_bytes=100, most_seconds=10)
