@@ -124,7 +124,7 @@ class Pool:
         try:
             await place
         except asyncio.CancelledError:
-            if not place.cancelled():  # its turn had come
+            if not place.cancelled() and place.exception() is None:  # its turn had come
                 self._pass_on()
             raise
         finally:
@@ -151,7 +151,11 @@ class Pool:
             with contextlib.suppress(RuntimeError):  # the loop has ended first
                 loop.call_soon_threadsafe(self._pass_on)
 
-        future = self._executor.submit(contextvars.copy_context().run, work)
+        try:
+            future = self._executor.submit(contextvars.copy_context().run, work)
+        except RuntimeError:  # no thread can be started
+            self._pass_on()
+            raise
         future.add_done_callback(free)
         try:
             return await asyncio.wrap_future(future)

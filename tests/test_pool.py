@@ -249,6 +249,36 @@ def test_threads_are_not_lost_however_often_callers_give_up():
     run(scenario)
 
 
+def test_who_is_dropped_and_gives_up_in_the_same_moment_had_no_thread():
+    async def scenario():
+        pool, gate = Pool(threads=1, run_bytes=100, max_queue=1, timeout_seconds=10), Gate()
+        first = asyncio.create_task(pool.run(gate.work))
+        await until_started(gate, 1)
+        dropped = asyncio.create_task(pool.run(lambda _: None, caller="many"))
+        await asyncio.sleep(0)
+        pool._drop_one("other")
+        dropped.cancel()
+        await asyncio.gather(dropped, return_exceptions=True)
+        assert pool.computing == 1
+        gate.opened.set()
+        await first
+        await until_idle(pool)
+
+    run(scenario)
+
+
+def test_a_thread_that_cannot_be_started_is_no_thread_lost():
+    async def scenario():
+        pool = Pool(threads=1, run_bytes=100, max_queue=1, timeout_seconds=10)
+        pool._executor.shutdown()
+        for _ in range(2):
+            with pytest.raises(RuntimeError):
+                await pool.run(lambda _: None)
+            assert pool.computing == 0
+
+    run(scenario)
+
+
 def test_shutdown_drops_what_waits():
     async def scenario():
         pool, gate = Pool(threads=1, run_bytes=100, max_queue=1, timeout_seconds=10), Gate()
