@@ -4,9 +4,12 @@ bytes --Connection--> uvicorn's requests, or one answer and an end
 """
 
 import asyncio
+import contextlib
 import http
 import json
 import resource
+import socket
+import uuid
 from typing import Any
 
 import h11
@@ -18,12 +21,17 @@ from .errors import MalformedRequest
 _HEADER_SECONDS = 10.0
 """How long a connection may be silent, or its request's header may take: uvicorn has no limit."""
 
+_UNREAD_MILLISECONDS = 20_000
+"""How long an answer may lie unread before the system ends the connection; uvicorn would wait for
+ever, also when it is to stop."""
+
 
 def install() -> None:
     """Have uvicorn use `Connection`, and as many of them as the system lets this process have."""
     uvicorn.config.HTTP_PROTOCOLS["auto"] = f"{__name__}:{Connection.__name__}"
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    with contextlib.suppress(OSError, ValueError):  # not ours to raise
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 class Connection(H11Protocol):
@@ -36,6 +44,10 @@ class Connection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._clock_header()
+        with contextlib.suppress(OSError, AttributeError):  # no TCP, or another system
+            transport.get_extra_info("socket").setsockopt(
+                socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_MILLISECONDS
+            )
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -56,6 +68,9 @@ class Connection(H11Protocol):
             self._header_timer.cancel()
             self._header_timer = None
 
+    def _should_upgrade(self) -> bool:
+        return False  # to a websocket: there is none, and BentoML would count each path asked for
+
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002, uvicorn's sentence
         body = json.dumps(MalformedRequest("This is not HTTP.").body()).encode()
         response = h11.Response(
@@ -65,8 +80,10 @@ class Connection(H11Protocol):
                 ("content-type", "application/json"),
                 ("content-length", str(len(body))),
                 ("connection", "close"),
+                ("x-request-id", uuid.uuid4().hex),
             ],
         )
-        for event in (response, h11.Data(data=body), h11.EndOfMessage()):
-            self.transport.write(self.conn.send(event) or b"")
+        with contextlib.suppress(h11.LocalProtocolError):  # an answer has begun, or none may come
+            for event in (response, h11.Data(data=body), h11.EndOfMessage()):
+                self.transport.write(self.conn.send(event) or b"")
         self.transport.close()

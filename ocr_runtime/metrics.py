@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,8 @@ def _has_room(folder: str) -> bool:
 # BentoML's folder for these files is that of all its services of a user, and each that starts
 # empties it. The first process, which imports this too, makes one of our own for its workers.
 # A worker, which alone is told of BentoML's, keeps its figures to itself where ours is full.
-if _PROMETHEUS_FOLDER not in os.environ:
+if _PROMETHEUS_FOLDER not in os.environ or _FOLDER not in os.environ:
+    os.environ.pop(_PROMETHEUS_FOLDER, None)
     _own = tempfile.TemporaryDirectory(prefix="rapidocr-metrics-")
     os.environ[_FOLDER] = _own.name
 elif _has_room(os.environ[_FOLDER]):
@@ -100,12 +101,11 @@ def queued() -> Iterator[Callable[[], None]]:
     """Count a call as waiting until it says that it has started, or the block ends."""
     span, since = _tracer().start_span("queue"), time.monotonic()
     _waiting.inc()
-    waits = True
+    tickets = [object()]  # taken by the thread that starts, or by the loop that gives up
 
     def started() -> None:
-        nonlocal waits
-        if waits:
-            waits = False
+        with suppress(IndexError):
+            tickets.pop()
             _waiting.dec()
             span.end()
             _stage_seconds.labels("queue").observe(time.monotonic() - since)
@@ -138,7 +138,7 @@ class Traffic(RunnerTrafficMetricsMiddleware):  # type: ignore[misc]
         self._paths = frozenset(paths)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in self._paths:
+        if scope["type"] == "http" and scope["path"] in self._paths:
             await super().__call__(scope, receive, send)
         else:
             await self.app(scope, receive, send)

@@ -217,6 +217,43 @@ def test_what_is_no_http_gets_our_error(junk, server):
     assert (status, body["code"]) == (400, "malformed_request")
 
 
+@pytest.mark.parametrize("method", [b"HEAD", b"GET", b"POST"])
+def test_a_body_in_broken_chunks_is_no_traceback(method, server):
+    with connect(server) as sock:
+        sock.sendall(method + b" / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")
+        with contextlib.suppress(ConnectionResetError):
+            while sock.recv(1 << 16):
+                pass
+
+
+def test_a_websocket_is_answered_as_http_and_adds_no_series(server):
+    before = len(server.get("/metrics").text)
+    for number in range(20):
+        with connect(server) as sock:
+            sock.sendall(
+                b"GET /%d HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+                % number
+            )
+            head, _, body = sock.recv(1 << 16).partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 404")
+            assert json.loads(body)["code"] == "not_found"
+    assert len(server.get("/metrics").text) - before < 100
+
+
+def test_an_answer_that_is_not_read_does_not_keep_the_service_from_its_end(tmp_path):
+    with serving(tmp_path) as server:
+        sock = socket.socket()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.connect(("127.0.0.1", int(server.url.rpartition(":")[2])))
+        for _ in range(8):
+            sock.sendall(b"GET /static_content/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert sock.recv(16)
+        server.process.terminate()
+        assert server.process.wait(100) == 0
+        sock.close()
+
+
 def test_headers_without_an_end_are_cut_off(server):
     with connect(server) as sock, contextlib.suppress(ConnectionError):
         sock.sendall(HEAD)
