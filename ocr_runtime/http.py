@@ -55,7 +55,7 @@ def surround(service: Any, settings: Settings) -> None:
     open_to_all = _PROBES + _DOCS * settings.public_docs + _METRICS * settings.public_metrics
     if settings.cors_origins:
         service.add_asgi_middleware(
-            CORSMiddleware,
+            _Origins,
             allow_origins=sorted(settings.cors_origins),
             allow_methods=["GET", "POST"],
             allow_headers=["Authorization", "X-API-Key", "X-Request-ID"],
@@ -83,6 +83,17 @@ def note(*, pixels: int, lines: int) -> None:
 def caller() -> str:
     """Tell whose request is being handled: by its API key, or else by its address."""
     return _caller.get()
+
+
+class _Origins(CORSMiddleware):
+    """Answers the preflights of browsers, which come no further, as everything else is answered."""
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        response = super().preflight_response(request_headers)
+        if response.status_code >= 400:
+            response = error_response(MalformedRequest("This page may not call like that."))
+        response.headers["X-Request-ID"] = uuid.uuid4().hex
+        return response
 
 
 class Sent(BaseModel):
@@ -204,7 +215,7 @@ class Frame:
             await error_response(exc)(scope, body.receive, to.send)
         except Exception:
             logger.exception("request %s failed", _request_id.get())
-            if to.status is not None:
+            if to.started:
                 raise
             await error_response(Internal())(scope, body.receive, to.send)
 
@@ -225,6 +236,7 @@ class _Uniform:
 
     def __init__(self, send: Send, request_id: str, request_body: Body) -> None:
         self.status: int | None = None
+        self.started = False
         self.outcome = "gone"  # "ok" or the code of an error, once it has been sent
         self._send = send
         self._request_id = request_id
@@ -252,11 +264,13 @@ class _Uniform:
             headers.update(
                 {"content-type": "application/json", "content-length": str(len(content))}
             )
+            self.started = True
             await self._send(self._error)
             message = {"type": "http.response.body", "body": content}
             await self._send(message)
             self.outcome = body["code"]
             return
+        self.started = True
         await self._send(message)
         self.outcome = "ok"
 

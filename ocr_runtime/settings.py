@@ -37,6 +37,8 @@ _CORES_PER_PROCESS = 16
 _Words = frozenset[str]
 _A_FILE = WithJsonSchema({"type": "string", "format": "file-path"})
 _KEY = re.compile(r"[!-~]{8,256}")
+_KEYS = {"OCR_API_KEYS", "OCR_API_KEYS_FILE"}
+_ORIGIN = re.compile(r"\*|https?://[^/\s]+")
 
 
 class SettingsError(Exception):
@@ -73,6 +75,13 @@ def _keys(text: object) -> object:
     if isinstance(keys, list) and not all(map(_KEY.fullmatch, keys)):
         raise ValueError("a key has 8 to 256 ASCII characters, none of them a space or comma")
     return keys
+
+
+def _origins(text: object) -> object:
+    origins = _words(text)
+    if isinstance(origins, list) and not all(map(_ORIGIN.fullmatch, origins)):
+        raise ValueError("an origin is like https://example.org:8443, without a path; or *")
+    return origins
 
 
 def _keys_of_file(path: object) -> object:
@@ -182,7 +191,7 @@ class Settings(BaseModel):
         alias="OCR_PUBLIC_METRICS",
         description="Whether `/metrics` is open to those without a key.",
     )
-    cors_origins: Annotated[_Words, BeforeValidator(_words)] = Field(
+    cors_origins: Annotated[_Words, BeforeValidator(_origins)] = Field(
         frozenset(),
         alias="OCR_CORS_ORIGINS",
         description="Origins whose pages may call, separated by commas, or `*`; unset: none.",
@@ -205,7 +214,11 @@ class Settings(BaseModel):
         if unknown:
             raise SettingsError(f"{unknown[0]} is not a setting of this service")
         try:
-            return cls.model_validate({name: environ[name] for name in known if environ.get(name)})
+            # An empty key is refused: who sets it does not mean that everybody may call.
+            given = [
+                name for name in known if environ.get(name) or name in _KEYS.intersection(environ)
+            ]
+            return cls.model_validate({name: environ[name] for name in given})
         except ValidationError as exc:
             first = exc.errors()[0]
             name = str(first["loc"][0])

@@ -109,6 +109,13 @@ def test_pages_of_the_origins_that_are_set_may_call(locked):
     )
 
 
+def test_a_preflight_that_is_refused_is_answered_like_everything_else(locked):
+    asked = {"origin": "https://other.example", "access-control-request-method": "POST"}
+    response = requests.options(locked.url + "/ocr", headers=asked, timeout=30)
+    assert_error(response, 400, "malformed_request")
+    assert response.headers["x-request-id"]
+
+
 def test_by_default_no_page_of_another_origin_may_call(server):
     response = post(server, {"origin": "https://app.example"})
     assert response.ok

@@ -21,6 +21,26 @@ def test_an_empty_variable_counts_as_unset():
     assert Settings.from_environ({"OCR_THREADS": "", "det_model_path": ""}) == Settings()
 
 
+def test_keys_come_from_both_and_are_not_shown(tmp_path):
+    file = tmp_path / "keys"
+    file.write_text("in-the-file-1\n\n  in-the-file-2  \n")
+    environ = {"OCR_API_KEYS": "first-key, second-key", "OCR_API_KEYS_FILE": str(file)}
+    settings = Settings.from_environ(environ)
+    assert settings.keys == {"first-key", "second-key", "in-the-file-1", "in-the-file-2"}
+    assert not any(key in repr(settings) for key in settings.keys)
+    with pytest.raises(SettingsError) as error:
+        Settings.from_environ({"OCR_API_KEYS": "good-enough,short"})
+    assert "good-enough" not in str(error.value)
+    assert "short" not in str(error.value)
+
+
+def test_origins_are_a_list():
+    assert Settings.from_environ({"OCR_CORS_ORIGINS": "*"}).cors_origins == {"*"}
+    given = {"OCR_CORS_ORIGINS": "https://a.example, http://localhost:8080"}
+    expected = {"https://a.example", "http://localhost:8080"}
+    assert Settings.from_environ(given).cors_origins == expected
+
+
 def test_there_is_a_process_for_each_16_cores(monkeypatch):
     for cores, processes, threads in ((1, 1, 1), (2, 1, 2), (16, 1, 16), (17, 2, 8), (64, 4, 16)):
         monkeypatch.setattr("ocr_runtime.settings.granted_cores", lambda cores=cores: cores)
@@ -49,6 +69,18 @@ def test_the_cores_are_shared_by_the_workers():
         ("OCR_SCORE_FORMAT", "percent"),
         ("OCR_LOG_FORMAT", "xml"),
         ("OCR_PROFILE", "faster"),
+        ("OCR_API_KEYS", ""),
+        ("OCR_API_KEYS", " , "),
+        ("OCR_API_KEYS", "long-enough,short"),
+        ("OCR_API_KEYS", "with\ta\x07bell-in-it"),
+        ("OCR_API_KEYS_FILE", ""),
+        ("OCR_API_KEYS_FILE", "/nowhere/keys"),
+        ("OCR_API_KEYS_FILE", "/dev/null"),
+        ("OCR_API_KEYS_FILE", "/"),
+        ("OCR_PUBLIC_DOCS", "perhaps"),
+        ("OCR_CORS_ORIGINS", " "),
+        ("OCR_CORS_ORIGINS", "https://app.example/"),
+        ("OCR_CORS_ORIGINS", "app.example"),
         ("OCR_CONFIG", "/nowhere/config.yaml"),
         ("det_model_path", "/nowhere/det.onnx"),
         ("cls_model_path", "/nowhere/cls.onnx"),
