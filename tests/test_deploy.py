@@ -88,7 +88,7 @@ def test_variables_are_settings():
 
 
 def test_there_is_time_to_finish():
-    slowest = Settings().timeout_seconds
+    slowest = 2 * Settings().timeout_seconds  # for its body to arrive, and for its answer
     waits = int(CONTAINER["lifecycle"]["preStop"]["exec"]["command"][1])
     assert POD["terminationGracePeriodSeconds"] > waits + slowest
     assert int(COMPOSE["stop_grace_period"].removesuffix("s")) > slowest
