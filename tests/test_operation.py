@@ -1,5 +1,6 @@
 """The service under settings other than the default ones."""
 
+import contextlib
 import itertools
 import json
 import re
@@ -13,7 +14,7 @@ import requests
 from conftest import TRUTH, encoded, page_bytes
 from PIL import Image
 from rapidocr.main import DEFAULT_CFG_PATH
-from serving import serving
+from serving import BENTOML, ROOT, clean_environ, free_port, serving
 from test_contract import assert_error
 
 V4_WHEEL = "6fb21ffb55b3aa49fee2a7c5cc5190851180e5be538b076b2166b7f44213cd5c"
@@ -35,27 +36,57 @@ def test_a_full_queue_is_busy_and_says_when_to_come_back(tmp_path):
         assert server.ocr(LINE, **FAST).status_code == 200
 
 
-def test_a_caller_with_huge_images_does_not_lock_the_others_out(tmp_path):
+@pytest.mark.parametrize("header", ["x-api-key", "x-forwarded-for"])
+def test_a_caller_with_huge_images_does_not_lock_the_others_out(header, tmp_path):
+    """Callers are told apart by their keys, or by the addresses that a trusted proxy gives."""
+    huge, small = "203.0.113.1", "203.0.113.2"
+    keys = {"OCR_API_KEYS": f"{huge},{small}"} if header == "x-api-key" else {}
     with (
         serving(
             tmp_path,
             OCR_THREADS="1",
             OCR_MAX_DET_PIXELS="2000000",
-            OCR_API_KEYS="huge-pages,small-pages",
+            FORWARDED_ALLOW_IPS="127.0.0.1",
+            **keys,
         ) as server,
         ThreadPoolExecutor(8) as threads,
     ):
 
-        def post(key: str, image: bytes, **data: str) -> requests.Response:
-            files, headers = {"image_file": image}, {"x-api-key": key}
+        def post(caller: str, image: bytes, **data: str) -> requests.Response:
+            files, headers = {"image_file": image}, {header: caller}
             url = server.url + "/ocr"
             return requests.post(url, files=files, data=data, headers=headers, timeout=110)
 
-        huge = [threads.submit(post, "huge-pages", SLOW) for _ in range(8)]
+        pages = [threads.submit(post, huge, SLOW) for _ in range(8)]
         while "rapidocr_waiting 7.0" not in server.get("/metrics").text:
             pass
-        assert post("small-pages", LINE, **FAST).ok
-        assert sum(future.done() for future in huge) <= 2  # it waited for one of them, not for all
+        assert post(small, LINE, **FAST).ok
+        assert sum(page.done() for page in pages) <= 2  # it waited for one of them, not for all
+
+
+def test_tls_is_served_by_arguments(tmp_path):
+    key, certificate, port = tmp_path / "key.pem", tmp_path / "cert.pem", free_port()
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-noenc", "-days", "1"]
+    command += ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
+    command += ["-keyout", key, "-out", certificate]
+    subprocess.run(command, check=True, capture_output=True)
+    arguments = ["--ssl-certfile", certificate, "--ssl-keyfile", key, "--port", str(port)]
+    with subprocess.Popen(
+        [BENTOML, "serve", "--host", "127.0.0.1", *arguments], cwd=ROOT, env=clean_environ()
+    ) as process:
+        try:
+            url, response = f"https://127.0.0.1:{port}", None
+            while response is None:
+                with contextlib.suppress(requests.ConnectionError):
+                    response = requests.get(url + "/readyz", verify=str(certificate), timeout=30)
+            assert response.ok
+            files = {"image_file": LINE}
+            read = requests.post(
+                url + "/ocr", files=files, data=FAST, verify=str(certificate), timeout=60
+            )
+            assert read.json()["0"]["rec_txt"] == TRUTH["line.png"][0]
+        finally:
+            process.terminate()
 
 
 def test_over_its_time_a_request_ends_and_the_work_it_left_does_not_pile_up(tmp_path):
