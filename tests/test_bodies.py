@@ -24,6 +24,13 @@ class Caller:
         self._parts.put_nowait({"type": "http.disconnect"})
 
 
+async def hold_seven_of_the_largest(bodies: Bodies) -> None:
+    for _ in range(7):
+        caller = Caller(bodies)
+        caller.send(bytes(bodies.most_bytes), more=False)
+        await caller.body.receive()
+
+
 def run(scenario) -> None:
     asyncio.run(asyncio.wait_for(scenario(), 20))
 
@@ -95,10 +102,7 @@ def test_the_clock_runs_from_the_first_part_to_the_last():
 def test_together_they_have_room_for_eight_and_the_largest_unfinished_gives_way():
     async def scenario():
         bodies = Bodies(most_bytes=100, most_seconds=10)
-        ended = [Caller(bodies) for _ in range(7)]
-        for caller in ended:
-            caller.send(bytes(100), more=False)
-            await caller.body.receive()
+        await hold_seven_of_the_largest(bodies)
         large, small, third = (Caller(bodies) for _ in range(3))
         large.send(bytes(60))
         await large.body.receive()
@@ -125,10 +129,7 @@ def test_who_is_refused_already_harms_nobody_else():
 
     async def scenario():
         bodies = Bodies(most_bytes=100, most_seconds=10)
-        ended = [Caller(bodies) for _ in range(7)]
-        for caller in ended:
-            caller.send(bytes(100), more=False)
-            await caller.body.receive()
+        await hold_seven_of_the_largest(bodies)
         large, *small = (Caller(bodies) for _ in range(9))
         large.send(bytes(90))
         await large.body.receive()
