@@ -85,7 +85,10 @@ def _origins(text: object) -> object:
 
 
 def _keys_of_file(path: object) -> object:
-    return _keys(Path(path).read_text()) if isinstance(path, str) else path
+    try:
+        return _keys(Path(path).read_text()) if isinstance(path, str) else path
+    except OSError as exc:
+        raise ValueError(exc.strerror) from exc
 
 
 class Settings(BaseModel):
@@ -224,8 +227,6 @@ class Settings(BaseModel):
             name = str(first["loc"][0])
             shown = name if name == "OCR_API_KEYS" else f"{name}={environ[name]!r}"
             raise SettingsError(f"{shown}: {first['msg']}") from exc
-        except OSError as exc:
-            raise SettingsError(f"OCR_API_KEYS_FILE: {exc.strerror}") from exc
 
     @classmethod
     def variables(cls) -> dict[str, str]:

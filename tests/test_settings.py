@@ -21,6 +21,14 @@ def test_an_empty_variable_counts_as_unset():
     assert Settings.from_environ({"OCR_THREADS": "", "det_model_path": ""}) == Settings()
 
 
+@pytest.mark.parametrize("keys", ["", " , ", "long-enough,short", "with-a-\x07-bell-in-it"])
+def test_keys_that_could_not_be_meant_are_refused_and_not_shown(keys):
+    with pytest.raises(SettingsError) as error:
+        Settings.from_environ({"OCR_API_KEYS": keys})
+    assert str(error.value).startswith("OCR_API_KEYS: ")
+    assert not any(word in str(error.value) for word in ("long-enough", "short", "bell"))
+
+
 def test_keys_come_from_both_and_are_not_shown(tmp_path):
     file = tmp_path / "keys"
     file.write_text("in-the-file-1\n\n  in-the-file-2  \n")
@@ -28,10 +36,6 @@ def test_keys_come_from_both_and_are_not_shown(tmp_path):
     settings = Settings.from_environ(environ)
     assert settings.keys == {"first-key", "second-key", "in-the-file-1", "in-the-file-2"}
     assert not any(key in repr(settings) for key in settings.keys)
-    with pytest.raises(SettingsError) as error:
-        Settings.from_environ({"OCR_API_KEYS": "good-enough,short"})
-    assert "good-enough" not in str(error.value)
-    assert "short" not in str(error.value)
 
 
 def test_origins_are_a_list():
@@ -69,10 +73,6 @@ def test_the_cores_are_shared_by_the_workers():
         ("OCR_SCORE_FORMAT", "percent"),
         ("OCR_LOG_FORMAT", "xml"),
         ("OCR_PROFILE", "faster"),
-        ("OCR_API_KEYS", ""),
-        ("OCR_API_KEYS", " , "),
-        ("OCR_API_KEYS", "long-enough,short"),
-        ("OCR_API_KEYS", "with\ta\x07bell-in-it"),
         ("OCR_API_KEYS_FILE", ""),
         ("OCR_API_KEYS_FILE", "/nowhere/keys"),
         ("OCR_API_KEYS_FILE", "/dev/null"),
