@@ -15,7 +15,7 @@
     metrics    what an operator watches: outcomes, seconds of each stage, who waits
     access     who may ask for work: API keys
     bodies     a request's body while it arrives: counted, clocked, never left unread
-    connections  what a connection may do before there is a request
+    connections  what a connection may do outside of its requests
     http       what stands around the door: request id, log line, error bodies, hang-ups
     docs       the OpenAPI document and the page that shows it
 

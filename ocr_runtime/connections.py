@@ -1,4 +1,4 @@
-"""What a connection may do before there is a request.
+"""What a connection may do outside of its requests, and how long it may leave an answer unread.
 
 bytes --Connection--> uvicorn's requests, or one answer and an end
 """

@@ -94,7 +94,7 @@ def _keys_of_file(path: object) -> object:
 class Settings(BaseModel):
     """The service's settings, by the names of their environment variables.
 
-    An empty variable counts as unset.
+    An empty variable counts as unset, but for those of the keys, which then are refused.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
