@@ -40,6 +40,13 @@ async def until_started(gate: Gate, number: int) -> None:
         assert await asyncio.to_thread(gate.started.acquire, timeout=10)
 
 
+async def under_way(pool: Pool, gate: Gate) -> asyncio.Task[str]:
+    """Start the gate's work as a call of its own."""
+    call = asyncio.create_task(pool.run(gate.work))
+    await until_started(gate, 1)
+    return call
+
+
 async def until_idle(pool: Pool) -> None:
     while pool.computing:  # noqa: ASYNC110, it tells nobody of its end
         await asyncio.sleep(0)
@@ -94,8 +101,7 @@ def test_work_over_its_time_ends_at_its_next_check_and_frees_its_thread():
 def test_work_that_nobody_waits_for_never_starts():
     async def scenario():
         pool, gate = Pool(threads=1, run_bytes=100, max_queue=5, timeout_seconds=10), Gate()
-        first = asyncio.create_task(pool.run(gate.work))
-        await until_started(gate, 1)
+        first = await under_way(pool, gate)
         started = []
         waiting = [asyncio.create_task(pool.run(lambda _: started.append(1))) for _ in range(5)]
         await asyncio.sleep(0)
@@ -129,8 +135,7 @@ def test_callers_take_turns():
 
     async def scenario():
         pool, gate = Pool(threads=1, run_bytes=100, max_queue=9, timeout_seconds=10), Gate()
-        first = asyncio.create_task(pool.run(gate.work))
-        await until_started(gate, 1)
+        first = await under_way(pool, gate)
         order = []
         later = []
         for caller in ("many", "many", "many", "few", "few", "one"):
@@ -149,8 +154,7 @@ def test_callers_take_turns():
 def test_in_a_full_queue_the_longest_line_gives_up_its_last_place():
     async def scenario():
         pool, gate = Pool(threads=1, run_bytes=100, max_queue=3, timeout_seconds=10), Gate()
-        first = asyncio.create_task(pool.run(gate.work))
-        await until_started(gate, 1)
+        first = await under_way(pool, gate)
         many = []
         for number in range(3):
             work = functools.partial(lambda number, _: number, number)
@@ -172,8 +176,7 @@ def test_what_cannot_be_answered_in_time_is_turned_away_at_once():
     async def scenario():
         pool, gate = Pool(threads=1, run_bytes=100, max_queue=9, timeout_seconds=1), Gate()
         await pool.run(lambda _: time.sleep(0.6))  # so long takes a call here
-        first = asyncio.create_task(pool.run(gate.work))
-        await until_started(gate, 1)
+        first = await under_way(pool, gate)
         second = asyncio.create_task(pool.run(gate.work))
         await asyncio.sleep(0)
         with pytest.raises(Busy) as busy:  # 0.6 s for each of those before
@@ -252,8 +255,7 @@ def test_threads_are_not_lost_however_often_callers_give_up():
 def test_who_is_dropped_and_gives_up_in_the_same_moment_had_no_thread():
     async def scenario():
         pool, gate = Pool(threads=1, run_bytes=100, max_queue=1, timeout_seconds=10), Gate()
-        first = asyncio.create_task(pool.run(gate.work))
-        await until_started(gate, 1)
+        first = await under_way(pool, gate)
         dropped = asyncio.create_task(pool.run(lambda _: None, caller="many"))
         await asyncio.sleep(0)
         pool._drop_one("other")
@@ -282,8 +284,7 @@ def test_a_thread_that_cannot_be_started_is_no_thread_lost():
 def test_shutdown_drops_what_waits():
     async def scenario():
         pool, gate = Pool(threads=1, run_bytes=100, max_queue=1, timeout_seconds=10), Gate()
-        first = asyncio.create_task(pool.run(gate.work))
-        await until_started(gate, 1)
+        first = await under_way(pool, gate)
         second = asyncio.create_task(pool.run(gate.work))
         await asyncio.sleep(0)
         pool.shutdown()
