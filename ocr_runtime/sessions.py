@@ -26,8 +26,10 @@ class Model:
     detection, 32 for recognition): what it packs of them, its Python interface cannot share.
 
     The sessions take their memory from one arena, and keep it for the next run: to map it anew
-    took a third of the time, and an arena for each session half as much memory again. A run that
-    needs more than `most_bytes` has a session without the arena, and gives its memory back.
+    took a third of the time, and an arena for each session half as much memory again. Where runs
+    overlap so that one finds no hole large enough, the arena gets another part, which goes back
+    at the end of a run that finds it empty. A run that needs more than `most_bytes` has a session
+    without the arena, and gives its memory back.
 
     Args:
         path: an ONNX file.
@@ -53,7 +55,7 @@ class Model:
     ) -> None:
         if not path.is_file():
             raise SettingsError(f"{setting}: there is no model at {path}; nothing is downloaded")
-        _share_an_arena(2 * most_bytes)
+        _share_an_arena(most_bytes * 5 // 4)
         widths = [cores >> halvings for halvings in range(cores.bit_length())]
         opened = functools.partial(InferenceSession, str(path), providers=providers)
         try:
@@ -77,10 +79,12 @@ class Model:
         """
         needed = batch.size * self._number_bytes
         with grant(needed) if grant else nullcontext(max(self._sessions)) as cores:
-            session = self._sessions[max(width for width in self._sessions if width <= cores)]
             if needed > self._most_bytes:
-                session = self._large
-            (output,) = session.run([self._output], {self._input: batch})
+                session, tidy = self._large, None
+            else:
+                session = self._sessions[max(width for width in self._sessions if width <= cores)]
+                tidy = _tidy()
+            (output,) = session.run([self._output], {self._input: batch}, tidy)
         return np.asarray(output)
 
 
@@ -93,10 +97,19 @@ def _share_an_arena(first_bytes: int) -> None:
             0,
             onnxruntime.OrtMemType.DEFAULT,
         ),
-        # No limit; grows by doubling what it starts with, of which pages are taken as they are
-        # needed; splits a chunk that is 1 MiB too large. Numbers are 32 bits wide here.
+        # No limit (it would count the weights too); grows by doubling; what it starts with stays,
+        # of which pages are taken as they are needed; splits a chunk that is 1 MiB too large.
+        # Numbers are 32 bits wide here.
         onnxruntime.OrtArenaCfg(0, 0, min(first_bytes, (1 << 31) - 1), 1 << 20),
     )
+
+
+@functools.cache
+def _tidy() -> onnxruntime.RunOptions:
+    """Let a run give the arena's later parts back, once they are empty."""
+    options = onnxruntime.RunOptions()
+    options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+    return options
 
 
 def _options(threads: int, *, arena: bool) -> onnxruntime.SessionOptions:

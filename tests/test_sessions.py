@@ -1,5 +1,6 @@
 """A model's output has the same bits as from a plain session, on any number of cores."""
 
+import os
 import subprocess
 import sys
 from contextlib import nullcontext
@@ -48,6 +49,35 @@ Model(
 tiny = np.full(8, 1e-40, np.float32)
 threading.Thread(target=lambda: print((tiny * np.float32(0.5)).any())).start()
 """
+
+OVERLAP = """
+import resource, sys, threading, numpy as np, psutil
+from pathlib import Path
+from ocr_runtime.sessions import Model
+model = Model(
+    Path(sys.argv[1]),
+    setting="it",
+    cores=1,
+    providers=["CPUExecutionProvider"],
+    number_bytes=1,
+    most_bytes=80 << 20,
+)
+def run(width, height):
+    model(np.zeros((1, 3, height, width), np.float32))
+def resident():
+    return psutil.Process().memory_info().rss >> 20
+run(32, 32)
+before = resident()
+threads = [threading.Thread(target=run, args=(960, 736)) for _ in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+run(32, 32)
+most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+print(most - before, resident() - before)
+"""
+"""How many MiB four overlapping runs take, and how many of them stay after the next run."""
 
 
 def opened(path: Path, *, cores: int = 1, most_bytes: int = 1 << 28) -> Model:
@@ -101,6 +131,19 @@ def test_a_batch_too_large_for_the_arena_gives_the_same_bits(batches):
     batch = batches["text_det"][0]
     within = opened(MODELS["text_det"])(batch)
     assert np.array_equal(opened(MODELS["text_det"], most_bytes=1)(batch), within)
+
+
+def test_what_overlapping_runs_take_beyond_the_arenas_first_part_is_given_back():
+    done = subprocess.run(
+        [sys.executable, "-c", OVERLAP, MODELS["text_det"]],
+        env={**os.environ, "MALLOC_MMAP_THRESHOLD_": str(1 << 20)},  # as `service` has it
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    most, kept = map(int, done.stdout.split())
+    first_part = 100
+    assert most > 2 * first_part
+    assert kept < 1.6 * first_part
 
 
 def test_any_number_of_cores_finds_a_session():
