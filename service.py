@@ -94,4 +94,4 @@ class RapidOCRService:
 
 service: bentoml.Service = RapidOCRService  # the decorator has made it one
 service.mount_asgi_app(docs.app(service.apis, version=__version__, keys=bool(settings.keys)))
-http.surround(service, settings)
+http.surround(service, settings, pool=lambda: bentoml.get_current_service().pool)

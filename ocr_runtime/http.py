@@ -32,6 +32,7 @@ from . import connections, forms, logs, metrics
 from .access import Keys
 from .bodies import Bodies, Body
 from .errors import Internal, MalformedRequest, OCRError, UnsupportedMediaType, by_status
+from .pool import Pool
 from .settings import Settings
 
 logger = logging.getLogger("rapidocr")
@@ -48,8 +49,14 @@ _PICKLE = "application/vnd.bentoml+pickle"
 _SAFE_ID = re.compile(r"[\w.:/+=-]{1,128}", re.ASCII)
 
 
-def surround(service: Any, settings: Settings) -> None:
-    """Put all that is here around a service of BentoML."""
+def surround(service: Any, settings: Settings, *, pool: Callable[[], Pool]) -> None:
+    """Put all that is here around a service of BentoML.
+
+    Args:
+        service: of BentoML, with one API, /ocr.
+        settings: what the operator set.
+        pool: returns the worker's; whom it would turn away, BentoML never sees.
+    """
     connections.install()
     service.mount_asgi_app(metrics.app())
     open_to_all = _PROBES + _DOCS * settings.public_docs + _METRICS * settings.public_metrics
@@ -61,13 +68,14 @@ def surround(service: Any, settings: Settings) -> None:
             allow_headers=["Authorization", "X-API-Key", "X-Request-ID"],
             expose_headers=["X-Request-ID", "Retry-After"],
         )
+    service.add_asgi_middleware(metrics.Traffic, paths=[_OCR])
     service.add_asgi_middleware(
         Frame,
         keys=Keys(settings.keys, open_to_all=open_to_all),
         bodies=Bodies(most_bytes=settings.max_body_mb << 20, most_seconds=settings.timeout_seconds),
         watched=_OCR,
+        pool=pool,
     )
-    service.add_asgi_middleware(metrics.Traffic, paths=[_OCR])
 
 
 def error_response(error: OCRError) -> Response:
@@ -162,14 +170,24 @@ class Frame:
         app: what it stands around.
         keys: who is let in.
         bodies: what their bodies may take.
-        watched: the path whose outcomes are counted.
+        watched: the path whose callers the pool admits, and whose outcomes are counted.
+        pool: returns the worker's.
     """
 
-    def __init__(self, app: ASGIApp, *, keys: Keys, bodies: Bodies, watched: str) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        keys: Keys,
+        bodies: Bodies,
+        watched: str,
+        pool: Callable[[], Pool],
+    ) -> None:
         self._app = app
         self._keys = keys
         self._bodies = bodies
         self._watched = watched
+        self._pool = pool
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -207,7 +225,10 @@ class Frame:
     async def _answer(self, scope: Scope, headers: Headers, body: Body, to: "_Uniform") -> None:
         try:
             address = scope["client"][0] if scope["client"] else ""
-            _caller.set(self._keys.admit(scope["path"], headers) or address)
+            name = self._keys.admit(scope["path"], headers) or address
+            _caller.set(name)
+            if scope["path"] == self._watched:
+                self._pool().admit(name)
             if _PICKLE in headers.get("content-type", "").lower():
                 raise UnsupportedMediaType
             await self._app(scope, body.receive, to.send)

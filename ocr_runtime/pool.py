@@ -105,6 +105,20 @@ class Pool:
         finally:
             abandoned.set()
 
+    def admit(self, caller: str) -> None:
+        """Refuse a call that `run` would refuse, before anything is done for it.
+
+        Raises:
+            Busy: as `run` does.
+        """
+        if self._idle:
+            return
+        ahead_seconds = self._seconds(self._queue.before(caller) + self._threads)
+        if ahead_seconds > self._timeout_seconds:
+            raise self._busy(ahead_seconds)
+        if len(self._queue) >= self._max_queue and not self._queue.is_shorter(caller):
+            raise self._full()
+
     def shutdown(self) -> None:
         """Drop what waits; what computes may end."""
         self._queue.cancel()
@@ -115,12 +129,10 @@ class Pool:
         if self._idle:
             self._idle -= 1
             return
-        ahead_seconds = self._seconds(self._queue.before(caller) + self._threads)
-        if ahead_seconds > self._timeout_seconds:
-            raise self._busy(ahead_seconds)
+        self.admit(caller)
+        if len(self._queue) >= self._max_queue:
+            self._drop_one()
         place = self._queue.join(caller)
-        if len(self._queue) > self._max_queue:
-            self._drop_one(caller)
         try:
             await place
         except asyncio.CancelledError:
@@ -131,10 +143,10 @@ class Pool:
             self._queue.leave(caller, place)
             del place  # or it, what it raised and this call would hold one another
 
-    def _drop_one(self, newcomer: str) -> None:
-        place = self._queue.drop_last(newcomer)
+    def _drop_one(self) -> None:
+        place = self._queue.drop_last()
         if not place.done():  # or its task was cancelled in this turn of the loop
-            place.set_exception(self._busy(self._seconds(self._max_queue + self._threads)))
+            place.set_exception(self._full())
 
     def _pass_on(self) -> None:
         """Give a thread that has become free to whose turn it is."""
@@ -164,6 +176,9 @@ class Pool:
 
     def _seconds(self, calls: int) -> float:
         return calls * self._mean_seconds / self._threads
+
+    def _full(self) -> Busy:
+        return self._busy(self._seconds(self._max_queue + self._threads))
 
     def _busy(self, seconds: float) -> Busy:
         return Busy(headers={"Retry-After": str(max(1, math.ceil(seconds)))})
@@ -256,11 +271,15 @@ class _Queue:
                 return place
         return None
 
-    def drop_last(self, newcomer: str) -> asyncio.Future[None]:
-        """Take the last place of the longest line; of two, of the newcomer's."""
-        lines = self._lines
-        caller = max(lines, key=lambda name: (len(lines[name]), name == newcomer))
-        place = lines[caller][-1]
+    def is_shorter(self, caller: str) -> bool:
+        """Tell whether a caller's line with a place more is shorter than the longest."""
+        own = len(self._lines.get(caller, ())) + 1
+        return any(len(line) > own for line in self._lines.values())
+
+    def drop_last(self) -> asyncio.Future[None]:
+        """Take the last place of the longest line."""
+        caller = max(self._lines, key=lambda name: len(self._lines[name]))
+        place = self._lines[caller][-1]
         self.leave(caller, place)
         return place
 

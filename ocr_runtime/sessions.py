@@ -55,7 +55,7 @@ class Model:
     ) -> None:
         if not path.is_file():
             raise SettingsError(f"{setting}: there is no model at {path}; nothing is downloaded")
-        _share_an_arena(most_bytes * 5 // 4)
+        _share_an_arena(most_bytes)
         widths = [cores >> halvings for halvings in range(cores.bit_length())]
         opened = functools.partial(InferenceSession, str(path), providers=providers)
         try:

@@ -26,9 +26,10 @@ _KUBERNETES = re.compile(
     r"OCR_SERVICE_(HOST|PORT(_\w+)?)|OCR_PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?"
 )
 
-_RUN_BYTES_PER_CORE = 256 << 20
+_RUN_BYTES_PER_CORE = 320 << 20
 """Two runs of ordinary pages fit: detection takes 126 MB for a million pixels, 0.5 to 4 of which
-a page has. With a quarter more, memory after 100 pages of ever other shapes was still growing."""
+a page has, enlarged or not, and few more than 2.5. With 256 MB, the pages of `scripts/soak` waited
+for one another so often that a seventh of the cores idled."""
 
 _CORES_PER_PROCESS = 16
 """More would wait for Python's lock: `scripts/bench` measures it in docs/benchmark.md."""

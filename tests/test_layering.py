@@ -28,6 +28,7 @@ MAY_IMPORT = {
         "forms",
         "logs",
         "metrics",
+        "pool",
         "settings",
     },
     "docs": {"schema", "forms", "errors"},

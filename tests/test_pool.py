@@ -258,7 +258,7 @@ def test_who_is_dropped_and_gives_up_in_the_same_moment_had_no_thread():
         first = await under_way(pool, gate)
         dropped = asyncio.create_task(pool.run(lambda _: None, caller="many"))
         await asyncio.sleep(0)
-        pool._drop_one("other")
+        pool._drop_one()
         dropped.cancel()
         await asyncio.gather(dropped, return_exceptions=True)
         assert pool.computing == 1
