@@ -101,6 +101,15 @@ class Body:
             raise self._refusal
         return message
 
+    async def skip(self) -> None:
+        """Read to the end, if it is under way: some clients only listen once they have sent all.
+
+        Raises:
+            OCRError: as `receive` does.
+        """
+        while not (self._withheld or self._ended.is_set()):
+            await self.receive()
+
     def refuse(self, refusal: OCRError) -> None:
         """Have `receive` raise it, now."""
         self._refusal = self._refusal or refusal

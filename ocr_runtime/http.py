@@ -55,7 +55,7 @@ def surround(service: Any, settings: Settings, *, pool: Callable[[], Pool]) -> N
     Args:
         service: of BentoML, with one API, /ocr.
         settings: what the operator set.
-        pool: returns the worker's; whom it would turn away, BentoML never sees.
+        pool: returns the worker's; whom it would turn away does not come to BentoML's routes.
     """
     connections.install()
     service.mount_asgi_app(metrics.app())
@@ -170,7 +170,7 @@ class Frame:
         app: what it stands around.
         keys: who is let in.
         bodies: what their bodies may take.
-        watched: the path whose callers the pool admits, and whose outcomes are counted.
+        watched: the path whose outcomes are counted, and to which the pool admits callers.
         pool: returns the worker's.
     """
 
@@ -227,10 +227,10 @@ class Frame:
             address = scope["client"][0] if scope["client"] else ""
             name = self._keys.admit(scope["path"], headers) or address
             _caller.set(name)
-            if scope["path"] == self._watched:
-                self._pool().admit(name)
             if _PICKLE in headers.get("content-type", "").lower():
                 raise UnsupportedMediaType
+            if (scope["method"], scope["path"]) == ("POST", self._watched):
+                await self._admit(name, body)
             await self._app(scope, body.receive, to.send)
         except OCRError as exc:
             await error_response(exc)(scope, body.receive, to.send)
@@ -239,6 +239,14 @@ class Frame:
             if to.started:
                 raise
             await error_response(Internal())(scope, body.receive, to.send)
+
+    async def _admit(self, caller: str, body: Body) -> None:
+        """Turn away whom the pool would, before BentoML's routes have had work with it."""
+        try:
+            self._pool().admit(caller)
+        except OCRError:
+            await body.skip()
+            raise
 
 
 async def _until_gone(body: Body, work: anyio.CancelScope) -> None:

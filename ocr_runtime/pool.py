@@ -106,10 +106,10 @@ class Pool:
             abandoned.set()
 
     def admit(self, caller: str) -> None:
-        """Refuse a call that `run` would refuse, before anything is done for it.
+        """Refuse a call that `run` would refuse now, before anything is done for it.
 
         Raises:
-            Busy: as `run` does.
+            Busy: as `run` does, which looks again.
         """
         if self._idle:
             return

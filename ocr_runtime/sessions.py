@@ -17,6 +17,10 @@ from .settings import SettingsError
 
 Grant = Callable[[int], AbstractContextManager[int]]
 
+_LARGEST_PART = (1 << 31) - 1
+"""Bytes that an arena can start with: a number of 32 bits. Where the runs may take more, they lie
+in other parts all the time, which are then kept."""
+
 
 class Model:
     """One model, which any number of threads may run at once.
@@ -27,8 +31,8 @@ class Model:
 
     The sessions take their memory from one arena, and keep it for the next run: to map it anew
     took a third of the time, and an arena for each session half as much memory again. Where runs
-    overlap so that one finds no hole large enough, the arena gets another part, which goes back
-    at the end of a run that finds it empty. A run that needs more than `most_bytes` has a session
+    overlap so that one finds no hole large enough, the arena gets other parts, which go back at
+    the end of a run that finds them empty. A run that needs more than `most_bytes` has a session
     without the arena, and gives its memory back.
 
     Args:
@@ -55,7 +59,7 @@ class Model:
     ) -> None:
         if not path.is_file():
             raise SettingsError(f"{setting}: there is no model at {path}; nothing is downloaded")
-        _share_an_arena(most_bytes)
+        _share_an_arena(min(most_bytes, _LARGEST_PART))
         widths = [cores >> halvings for halvings in range(cores.bit_length())]
         opened = functools.partial(InferenceSession, str(path), providers=providers)
         try:
@@ -65,6 +69,7 @@ class Model:
             raise SettingsError(f"{setting}: {path} is not an ONNX model") from exc
         self._number_bytes = number_bytes
         self._most_bytes = most_bytes
+        self._tidy = _tidy() if most_bytes <= _LARGEST_PART else None
         self.session = self._sessions[1]
         self._input = self.session.get_inputs()[0].name
         self._output = self.session.get_outputs()[0].name
@@ -83,7 +88,7 @@ class Model:
                 session, tidy = self._large, None
             else:
                 session = self._sessions[max(width for width in self._sessions if width <= cores)]
-                tidy = _tidy()
+                tidy = self._tidy
             (output,) = session.run([self._output], {self._input: batch}, tidy)
         return np.asarray(output)
 
@@ -97,10 +102,10 @@ def _share_an_arena(first_bytes: int) -> None:
             0,
             onnxruntime.OrtMemType.DEFAULT,
         ),
-        # No limit (it would count the weights too); grows by doubling; what it starts with stays,
-        # of which pages are taken as they are needed; splits a chunk that is 1 MiB too large.
-        # Numbers are 32 bits wide here.
-        onnxruntime.OrtArenaCfg(0, 0, min(first_bytes, (1 << 31) - 1), 1 << 20),
+        # No limit (it would count the weights too); other parts are of some power of two; what it
+        # starts with stays, and its pages are taken as they are needed; a chunk that is 1 MiB too
+        # large is split.
+        onnxruntime.OrtArenaCfg(0, 0, first_bytes, 1 << 20),
     )
 
 

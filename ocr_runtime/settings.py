@@ -27,9 +27,9 @@ _KUBERNETES = re.compile(
 )
 
 _RUN_BYTES_PER_CORE = 320 << 20
-"""Two runs of ordinary pages fit: detection takes 126 MB for a million pixels, 0.5 to 4 of which
-a page has, enlarged or not, and few more than 2.5. With 256 MB, the pages of `scripts/soak` waited
-for one another so often that a seventh of the cores idled."""
+"""A run of an ordinary page fits: detection takes 126 MB for a million pixels, and few pages have
+more than 2.5, enlarged or not. With 256 MB, the pages of `scripts/soak` waited for one another so
+often that a seventh of the cores idled."""
 
 _CORES_PER_PROCESS = 16
 """More would wait for Python's lock: `scripts/bench` measures it in docs/benchmark.md."""

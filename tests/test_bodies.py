@@ -53,6 +53,26 @@ def test_parts_pass_as_they_come_and_then_the_end_of_the_connection():
     run(scenario)
 
 
+def test_a_body_that_nobody_wants_is_read_to_its_end_unless_it_waits_to_be_asked_for():
+    async def scenario():
+        caller = Caller(Bodies(most_bytes=100, most_seconds=10))
+        skipped = asyncio.create_task(caller.body.skip())
+        caller.send(bytes(60))
+        await asyncio.sleep(0.01)
+        assert not skipped.done()
+        caller.send(b"", more=False)
+        await skipped
+        too_large = Caller(Bodies(most_bytes=100, most_seconds=10))
+        too_large.send(bytes(101))
+        with pytest.raises(BodyTooLarge):
+            await too_large.body.skip()
+        asking = Caller(Bodies(most_bytes=100, most_seconds=10), expect="100-continue")
+        await asking.body.skip()
+        assert not await asking.body.finish()
+
+    run(scenario)
+
+
 def test_a_byte_too_many():
     async def scenario():
         caller = Caller(Bodies(most_bytes=100, most_seconds=10))

@@ -4,10 +4,12 @@ import contextlib
 import itertools
 import json
 import re
+import socket
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -112,6 +114,36 @@ def test_probes_answer_while_everything_is_busy(tmp_path):
         probes = [server.get(path).status_code for path in ("/livez", "/readyz", "/metrics")]
         assert probes == [200, 200, 200]
         assert server.ocr(LINE, **FAST).status_code == 429
+
+
+def test_a_full_queue_turns_away_before_the_body_but_not_what_can_never_be_right(tmp_path):
+    key = {"X-API-Key": "key"}
+    with (
+        serving(tmp_path, OCR_THREADS="1", OCR_MAX_QUEUE="0", OCR_API_KEYS="key") as server,
+        ThreadPoolExecutor(1) as threads,
+    ):
+        url, metrics = server.url + "/ocr", server.url + "/metrics"
+
+        def post(image: bytes, headers: dict[str, str] = key, **more: str) -> requests.Response:
+            files = {"image_file": image}
+            return requests.post(url, files=files, headers=headers | more, timeout=110)
+
+        slow = threads.submit(post, SLOW)
+        while "rapidocr_in_flight 1.0" not in requests.get(metrics, headers=key, timeout=10).text:
+            assert not slow.done()
+        assert_error(post(LINE), 429, "busy")
+        assert_error(requests.get(url, headers=key, timeout=10), 405, "method_not_allowed")
+        assert_error(post(LINE, {}), 401, "unauthorized")
+        pickle = "application/vnd.bentoml+pickle"
+        assert_error(post(LINE, **{"Content-Type": pickle}), 415, "unsupported_media_type")
+        port = urlsplit(url).port
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as asking:
+            asking.sendall(
+                b"POST /ocr HTTP/1.1\r\nHost: it\r\nX-API-Key: key\r\nContent-Length: 1000000\r\n"
+                b"Content-Type: application/json\r\nExpect: 100-continue\r\n\r\n"
+            )
+            assert asking.recv(1000).startswith(b"HTTP/1.1 429 ")
+        assert not slow.done()
 
 
 def test_our_own_faults_are_logged_with_the_request_id_and_not_shown(tmp_path):

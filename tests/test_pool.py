@@ -82,6 +82,23 @@ def test_a_full_queue_turns_away_at_once_and_says_when_to_come_back():
     run(scenario)
 
 
+def test_who_would_be_turned_away_is_told_so_and_nobody_else_loses_a_place():
+    async def scenario():
+        pool, gate = Pool(threads=1, run_bytes=100, max_queue=2, timeout_seconds=10), Gate()
+        pool.admit("anybody")
+        first = await under_way(pool, gate)
+        many = [asyncio.create_task(pool.run(gate.work, caller="many")) for _ in range(2)]
+        await asyncio.sleep(0)
+        with pytest.raises(Busy):
+            pool.admit("many")
+        pool.admit("other")
+        assert pool.waiting == 2
+        gate.opened.set()
+        assert await asyncio.gather(first, *many) == ["done"] * 3
+
+    run(scenario)
+
+
 def test_work_over_its_time_ends_at_its_next_check_and_frees_its_thread():
     async def scenario():
         pool, gate = Pool(threads=1, run_bytes=100, max_queue=0, timeout_seconds=0.05), Gate()

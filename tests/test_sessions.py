@@ -66,18 +66,19 @@ def run(width, height):
     model(np.zeros((1, 3, height, width), np.float32))
 def resident():
     return psutil.Process().memory_info().rss >> 20
+def most():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
 run(32, 32)
-before = resident()
-threads = [threading.Thread(target=run, args=(960, 736)) for _ in range(4)]
+before, most_before = resident(), most()
+threads = [threading.Thread(target=run, args=(960, 736)) for _ in range(6)]
 for thread in threads:
     thread.start()
 for thread in threads:
     thread.join()
 run(32, 32)
-most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
-print(most - before, resident() - before)
+print(most() - most_before, resident() - before)
 """
-"""How many MiB four overlapping runs take, and how many of them stay after the next run."""
+"""How many MiB six overlapping runs take, and how many of them stay after the next run."""
 
 
 def opened(path: Path, *, cores: int = 1, most_bytes: int = 1 << 28) -> Model:
@@ -142,8 +143,8 @@ def test_what_overlapping_runs_take_beyond_the_arenas_first_part_is_given_back()
     )
     most, kept = map(int, done.stdout.split())
     first_part = 80
-    assert most > 4 * first_part
-    assert kept < 3 * first_part
+    assert most > 3 * first_part
+    assert kept < 2.5 * first_part
 
 
 def test_any_number_of_cores_finds_a_session():
