@@ -35,7 +35,10 @@ def _has_room(folder: str) -> bool:
 # A worker, which alone is told of BentoML's, keeps its figures to itself where ours is full.
 if _PROMETHEUS_FOLDER not in os.environ or _FOLDER not in os.environ:
     os.environ.pop(_PROMETHEUS_FOLDER, None)
-    _own = tempfile.TemporaryDirectory(prefix="rapidocr-metrics-")
+    try:
+        _own = tempfile.TemporaryDirectory(prefix="rapidocr-metrics-")
+    except OSError as exc:
+        sys.exit(f"rapidocr: a temporary folder is needed (TMPDIR): {exc}")
     os.environ[_FOLDER] = _own.name
 elif _has_room(os.environ[_FOLDER]):
     os.environ[_PROMETHEUS_FOLDER] = os.environ[_FOLDER]  # read by the next import

@@ -120,6 +120,34 @@ def test_a_taken_port_ends_the_start_and_is_named():
     assert f"Could not bind 127.0.0.1:{port}" in started.stdout
 
 
+NOWHERE_TO_WRITE = """
+mount -t tmpfs tmpfs /run
+for folder in /tmp /var/tmp /usr/tmp "$PWD"; do
+  mount --bind "$folder" "$folder" && mount -o remount,ro,bind "$folder"
+done
+exec "$@"
+"""
+
+
+def test_without_a_temporary_folder_the_start_says_so_in_a_line():
+    alone = ["unshare", "--mount"]
+    if subprocess.run([*alone, "mount", "--bind", "/tmp", "/tmp"], check=False).returncode:
+        pytest.skip("no folder can be mounted here: that takes root with CAP_SYS_ADMIN")
+    started = subprocess.run(
+        [*alone, "sh", "-c", NOWHERE_TO_WRITE, "sh", BENTOML, "serve"],
+        cwd=ROOT,
+        env=clean_environ(TMPDIR="/nowhere", BENTOML_HOME="/run/bentoml"),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert started.returncode == 1
+    (line,) = (line for line in started.stderr.splitlines() if line.startswith("rapidocr: "))
+    assert line.startswith("rapidocr: a temporary folder is needed (TMPDIR): ")
+    assert "Traceback" not in started.stdout + started.stderr
+
+
 # Memory
 
 
