@@ -117,9 +117,9 @@ def test_probes_answer_while_everything_is_busy(tmp_path):
 
 
 def test_a_full_queue_turns_away_before_the_body_but_not_what_can_never_be_right(tmp_path):
-    key = {"X-API-Key": "key"}
+    key = {"X-API-Key": "a-long-key"}
     with (
-        serving(tmp_path, OCR_THREADS="1", OCR_MAX_QUEUE="0", OCR_API_KEYS="key") as server,
+        serving(tmp_path, OCR_THREADS="1", OCR_MAX_QUEUE="0", OCR_API_KEYS="a-long-key") as server,
         ThreadPoolExecutor(1) as threads,
     ):
         url, metrics = server.url + "/ocr", server.url + "/metrics"
@@ -139,8 +139,9 @@ def test_a_full_queue_turns_away_before_the_body_but_not_what_can_never_be_right
         port = urlsplit(url).port
         with socket.create_connection(("127.0.0.1", port), timeout=10) as asking:
             asking.sendall(
-                b"POST /ocr HTTP/1.1\r\nHost: it\r\nX-API-Key: key\r\nContent-Length: 1000000\r\n"
-                b"Content-Type: application/json\r\nExpect: 100-continue\r\n\r\n"
+                b"POST /ocr HTTP/1.1\r\nHost: it\r\nX-API-Key: a-long-key\r\n"
+                b"Content-Type: application/json\r\nContent-Length: 1000000\r\n"
+                b"Expect: 100-continue\r\n\r\n"
             )
             assert asking.recv(1000).startswith(b"HTTP/1.1 429 ")
         assert not slow.done()
