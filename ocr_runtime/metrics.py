@@ -153,6 +153,7 @@ def app() -> Starlette:
     _reserve()
 
     def series(_: Request) -> Response:
+        _forget_the_dead()
         registry = prometheus.REGISTRY
         if _PROMETHEUS_FOLDER in os.environ:
             registry = prometheus.CollectorRegistry()
@@ -168,13 +169,19 @@ def _forget_the_dead() -> None:
     """Drop what killed processes had in hand, or it would count for ever; keep what they did."""
     for path in _files("*.db"):
         process = path.stem.rpartition("_")[2]
-        if Path("/proc", process).exists():
+        if _is_alive(process):
             continue
         if path.name.startswith("gauge_live"):
             path.unlink(missing_ok=True)
         else:
             used = int.from_bytes(path.read_bytes()[:4], sys.byteorder)  # see prometheus_client
             os.truncate(path, used)
+
+
+def _is_alive(process: str) -> bool:
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return bool(Path("/proc", process, "cmdline").read_bytes())  # empty: not yet waited for
+    return False
 
 
 def _reserve() -> None:

@@ -16,6 +16,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from serving import ROOT, Server, serving
 
 LINE = page_bytes("line.png")
+PAGE = page_bytes("dense.jpg")
 
 
 def series(server: Server) -> dict[str, float]:
@@ -46,17 +47,17 @@ def test_each_request_is_counted_once_in_each_stage(tmp_path):
 def test_workers_are_counted_together_and_the_killed_ones_too(tmp_path):
     with serving(tmp_path, OCR_WORKERS="2", OCR_THREADS="1") as server:
         with ThreadPoolExecutor(8) as threads:
-            assert all(
-                response.ok for response in threads.map(lambda _: server.ocr(LINE), range(16))
-            )
-        killed, _ = server.workers()
-        os.kill(killed, signal.SIGKILL)
-        while len(server.workers()) < 2 or killed in server.workers():
-            pass
-        server.wait_until_ready()
-        found = series(server)
-    assert found['rapidocr_answers_total{outcome="ok"}'] == 16
-    assert found["bentoml_service_request_total" + labels(found, "200")] == 16
+            calls = [threads.submit(server.ocr, LINE) for _ in range(16)]
+            assert all(call.result().ok for call in calls)
+            calls += [threads.submit(server.ocr, PAGE) for _ in range(8)]
+            while series(server)["rapidocr_in_flight"] < 8:
+                pass
+            os.kill(server.workers()[0], signal.SIGKILL)
+        cut_off = [call for call in calls if call.exception()]
+        found = series(server)  # before another worker has taken the place of the killed one
+    answered = len(calls) - len(cut_off)
+    assert found['rapidocr_answers_total{outcome="ok"}'] == answered
+    assert found["bentoml_service_request_total" + labels(found, "200")] == answered
     assert (found["rapidocr_in_flight"], found["rapidocr_waiting"]) == (0, 0)
 
 
