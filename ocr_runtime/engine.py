@@ -165,6 +165,7 @@ def _open_stage(ocr: RapidOCR, stage: str, setting: str, settings: Settings) -> 
         providers=ProviderConfig(engine).get_ep_list(),
         number_bytes=_NUMBER_BYTES[stage],
         most_bytes=settings.run_bytes,
+        one_image=stage == "Det",
     )
     if stage == "Rec" and not _knows_its_characters(model.session, cfg):
         raise SettingsError(f"{setting}: the model carries no characters; set Rec.rec_keys_path")

@@ -4,15 +4,17 @@ batch --Model--> [until it is granted memory and cores] --> output
 """
 
 import functools
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import onnxruntime
 from onnxruntime import InferenceSession
 
+from .graphs import in_blocks
 from .settings import SettingsError
 
 Grant = Callable[[int], AbstractContextManager[int]]
@@ -42,6 +44,7 @@ class Model:
         providers: execution providers, the first that can is taken.
         number_bytes: what a run takes at its peak for each number of its batch.
         most_bytes: what the runs of all models together may take of the arena.
+        one_image: each batch is of one image, which allows more: see `graphs.py`.
 
     Raises:
         SettingsError: the file is missing or is not a model.
@@ -56,15 +59,16 @@ class Model:
         providers: Sequence[Any],
         number_bytes: int,
         most_bytes: int,
+        one_image: bool = False,
     ) -> None:
         if not path.is_file():
             raise SettingsError(f"{setting}: there is no model at {path}; nothing is downloaded")
         _share_an_arena(min(most_bytes, _LARGEST_PART))
         widths = [cores >> halvings for halvings in range(cores.bit_length())]
-        opened = functools.partial(InferenceSession, str(path), providers=providers)
         try:
-            self._sessions = {width: opened(_options(width, arena=True)) for width in widths}
-            self._large = opened(_options(cores, arena=False))
+            with _optimised(path, providers, one_image=one_image) as opened:
+                self._sessions = {width: opened(width, arena=True) for width in widths}
+                self._large = opened(cores, arena=False)
         except Exception as exc:  # ONNX Runtime's many kinds share no base of its own
             raise SettingsError(f"{setting}: {path} is not an ONNX model") from exc
         self._number_bytes = number_bytes
@@ -93,6 +97,54 @@ class Model:
         return np.asarray(output)
 
 
+@contextmanager
+def _optimised(
+    path: Path, providers: Sequence[Any], *, one_image: bool
+) -> Iterator[Callable[..., InferenceSession]]:
+    """Optimise a model once, in memory, and yield what opens sessions of the result.
+
+    What other providers than the processor's make of a model cannot be kept: theirs optimise it.
+    """
+    opened = functools.partial(_opened, str(path), providers)
+    if any("CPUExecutionProvider" not in provider for provider in providers):
+        yield opened
+        return
+    with os.fdopen(os.memfd_create(path.name), "r+b") as file:
+        kept = f"/proc/self/fd/{file.fileno()}"
+        plain = opened(1, arena=False, kept=kept)
+        opened = functools.partial(_opened, kept, providers, optimise=False)
+        if one_image:
+            optimised = file.read()
+            _replace(file, in_blocks(optimised))
+            if not _agree(plain, opened):
+                _replace(file, optimised)
+        yield opened
+
+
+def _replace(file: IO[bytes], content: bytes) -> None:
+    file.seek(0)
+    file.truncate()
+    file.write(content)
+    file.flush()
+
+
+def _agree(plain: InferenceSession, opened: Callable[..., InferenceSession]) -> bool:
+    """Whether a rewritten model computes the same bits, which a foreign one may not."""
+    image = np.random.default_rng(0).random((1, 3, 64, 96), np.float32)
+    try:
+        outputs = [
+            session.run(None, {session.get_inputs()[0].name: image})
+            for session in (plain, opened(1, arena=False))
+        ]
+    except Exception:  # noqa: BLE001, ONNX Runtime's many kinds share no base of their own
+        return False
+    return all(map(np.array_equal, *outputs))
+
+
+def _opened(source: str, providers: Sequence[Any], threads: int, **how: Any) -> InferenceSession:
+    return InferenceSession(source, _options(threads, **how), providers=providers)
+
+
 @functools.cache
 def _share_an_arena(first_bytes: int) -> None:
     onnxruntime.create_and_register_allocator(
@@ -117,7 +169,9 @@ def _tidy() -> onnxruntime.RunOptions:
     return options
 
 
-def _options(threads: int, *, arena: bool) -> onnxruntime.SessionOptions:
+def _options(
+    threads: int, *, arena: bool, optimise: bool = True, kept: str = ""
+) -> onnxruntime.SessionOptions:
     """Set what makes a run cheaper and changes no bit of its result.
 
     Denormal numbers count as zero: PP-OCRv6's weights are full of them, and processors with
@@ -131,7 +185,9 @@ def _options(threads: int, *, arena: bool) -> onnxruntime.SessionOptions:
     """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    level = onnxruntime.GraphOptimizationLevel
+    options.graph_optimization_level = level.ORT_ENABLE_ALL if optimise else level.ORT_DISABLE_ALL
+    options.optimized_model_filepath = kept
     options.enable_cpu_mem_arena = arena
     options.enable_mem_pattern = False
     options.intra_op_num_threads = threads

@@ -12,7 +12,8 @@ MAY_IMPORT = {
     "schema": {"errors"},
     "forms": {"errors"},
     "decoding": {"errors"},
-    "sessions": {"settings", "errors"},
+    "graphs": set(),
+    "sessions": {"graphs", "settings", "errors"},
     "pool": {"errors"},
     "engine": {"sessions", "schema", "settings", "errors"},
     "logs": set(),
@@ -36,6 +37,7 @@ MAY_IMPORT = {
 ALONE_KNOWS = {
     "PIL": {"decoding"},
     "onnxruntime": {"sessions"},
+    "google": {"graphs"},
     "rapidocr": {"engine"},
     "cv2": {"engine"},
     "python_multipart": {"forms"},

@@ -1,0 +1,44 @@
+"""Graphs are rewritten where that saves something; test_sessions compares what they compute."""
+
+from collections import Counter
+
+import numpy as np
+import onnxruntime
+import pytest
+from test_sessions import MODELS
+
+from ocr_runtime import graphs
+
+
+@pytest.fixture(scope="module")
+def optimised(tmp_path_factory) -> bytes:
+    """The detector as ONNX Runtime optimises it for this machine."""
+    path = tmp_path_factory.mktemp("graph") / "optimised.onnx"
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(path)
+    options.log_severity_level = 4
+    onnxruntime.InferenceSession(str(MODELS["text_det"]), options)
+    return path.read_bytes()
+
+
+def kinds(model: bytes) -> Counter[str]:
+    return Counter(node.op_type for node in graphs._message("Model").FromString(model).graph.node)
+
+
+def test_the_detector_leaves_its_blocks_less_often(optimised):
+    before, after = kinds(optimised), kinds(graphs.in_blocks(optimised))
+    if not before["ReorderInput"]:
+        pytest.skip("ONNX Runtime computes nothing in blocks on this machine")
+    assert after["ReorderInput"] < before["ReorderInput"] / 1.5
+    assert after["ReorderOutput"] < before["ReorderOutput"] / 1.5
+    assert after["Mul"] < before["Mul"] / 1.5
+
+
+def test_what_is_not_read_of_a_model_is_kept(optimised):
+    once = graphs.in_blocks(optimised)
+    for model in (optimised, once):
+        session = onnxruntime.InferenceSession(model)
+        assert session.get_inputs()[0].shape[1] == 3
+        weights = np.frombuffer(model, np.uint8).size
+        assert abs(weights - len(optimised)) < len(optimised) / 100
+    assert kinds(graphs.in_blocks(once)) == kinds(once)
