@@ -49,7 +49,7 @@ Stage = Callable[[str], AbstractContextManager[None]]
 _MAX_LINE_RATIO = 256
 """Width by height of the longest line: six of them, as RapidOCR batches them, take 1.5 GB."""
 
-_NUMBER_BYTES = {"Det": 42, "Cls": 70, "Rec": 140}
+_NUMBER_BYTES = {"Det": 34, "Cls": 70, "Rec": 140}
 """What a run of each stage takes at its peak for each number of its batch, as measured."""
 
 _FAST_PAGE = 1280
