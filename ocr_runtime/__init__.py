@@ -8,6 +8,7 @@
     schema     what a caller sends and receives; coordinates and units are fixed here
     forms      a request's body -> its raw fields, in three content types
     decoding   bytes or base64 -> an upright BGR page; trusts nothing
+    graphs     a model's graph -> the same with less work; knows ONNX's files
     sessions   model file -> ONNX Runtime session; the only room that knows ONNX Runtime
     engine     page + options -> lines; the only room that knows RapidOCR
     pool       who may compute now, who waits, who is turned away
