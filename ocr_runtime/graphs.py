@@ -102,7 +102,7 @@ class _Rewrite:
         self._blocks: dict[str, str] = {}  # a tensor in planes: the same in blocks
         self._channels: dict[str, int] = {}  # how many a tensor in blocks has
         self._again: dict[str, str] = {}  # blocks made of planes that were made of these blocks
-        self._scalars: set[str] = set()  # tensors in planes with one number for each channel
+        self._scalars: set[str] = set()  # tensors with one number for each channel
 
     def nodes(self) -> Iterator[Any]:
         """The nodes as they are, or those that do the same in blocks and make planes of it."""

@@ -133,6 +133,20 @@ def test_every_bit_is_that_of_a_plain_session(stage, batches, tmp_path):
             assert np.array_equal(model(batch, grant=lambda _, n=cores: nullcontext(n)), plain)
 
 
+def test_the_detector_is_rewritten(monkeypatch):
+    written, replace = [], sessions._replace
+
+    def record(file, content):
+        written.append(content)
+        replace(file, content)
+
+    monkeypatch.setattr(sessions, "_replace", record)
+    opened(MODELS["text_det"])
+    assert written == []
+    opened(MODELS["text_det"], one_image=True)
+    assert len(written) == 1  # twice where the rewritten model is put aside
+
+
 def zero_a_weight(model: bytes) -> bytes:
     parsed = graphs._message("Model").FromString(model)
     weights = max(parsed.graph.initializer, key=lambda tensor: len(tensor.raw_data))
