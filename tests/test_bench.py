@@ -6,7 +6,6 @@ import subprocess
 import pytest
 from serving import ROOT, clean_environ
 
-README = (ROOT / "README.md").read_text()
 FIGURES = (ROOT / "docs/benchmark.md").read_text()
 
 
@@ -35,8 +34,10 @@ def test_the_quick_benchmark_compares_what_the_systems_read():
     assert wrong[3] <= wrong[2] + 0.2
 
 
-def test_the_readmes_figures_are_those_of_the_benchmark():
-    shown = re.findall(r"^\| (?:images/s|p50 s|peak memory).*\|$", README, re.MULTILINE)
+@pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
+def test_the_readmes_figures_are_those_of_the_benchmark(name):
+    text = (ROOT / name).read_text()
+    shown = re.findall(r"^\| (?:images/s|p50 s|peak memory).*\|$", text, re.MULTILINE)
     assert len(shown) == 3
     assert [row for row in shown if row not in FIGURES.splitlines()] == []
 
