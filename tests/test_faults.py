@@ -166,7 +166,7 @@ def _memory(server: Server, spare_mb: int) -> Iterator[None]:
 
 def test_a_run_without_memory_is_our_fault_and_its_neighbours_are_right(tmp_path):
     with (
-        serving(tmp_path, OCR_THREADS="2", OCR_MAX_DET_PIXELS="6000000") as server,
+        serving(tmp_path, OCR_THREADS="2", OCR_MAX_DET_PIXELS="8000000") as server,
         ThreadPoolExecutor(1) as threads,
     ):
         _read_together(server)
