@@ -40,7 +40,7 @@ from rapidocr.utils.typings import EngineType
 
 from .errors import InvalidOption
 from .schema import Box, Line, Options
-from .sessions import Grant, Model
+from .sessions import Arena, Grant, Model
 from .settings import Settings, SettingsError
 
 Stage = Callable[[str], AbstractContextManager[None]]
@@ -70,7 +70,8 @@ class Engine:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._ocr = _load(settings)
+        self._arena = Arena(settings.run_bytes)
+        self._ocr = _load(settings, self._arena)
         _warm_up(self._ocr, settings)
         try:
             self.read(_WORD, Options())
@@ -105,27 +106,13 @@ class Engine:
         """
         ocr = _for_one_call(self._ocr, options, grant)
         ocr.stage = stage
-        if not (ocr.use_det or ocr.use_cls or ocr.use_rec):
-            raise InvalidOption("use_det, use_cls and use_rec are all off: nothing is asked for.")
-        shrunk, record = ocr.preprocess_img(page)
-        det, cls, rec, crops = ocr.run_ocr_steps(shrunk, record)
-        if ocr.use_det:
-            if det.boxes is None:
-                return []
-            boxes = map_boxes_to_original(det.boxes, record, *page.shape[:2])
-            if not ocr.use_rec:
-                return [
-                    Line(score=float(score), box=box.tolist())
-                    for box, score in zip(boxes, det.scores, strict=True)
-                ]
-            return list(_lines(ocr, rec, boxes, _original_shapes(crops, **record["preprocess"])))
-        if ocr.use_rec:
-            return list(_whole_page(ocr, rec, page, options))
-        label, score = cls.cls_res[0]
-        return [Line(score=float(score), cls_label=label)]
+        try:
+            return _read(ocr, page, options)
+        finally:
+            self._arena.tidy()
 
 
-def _load(settings: Settings) -> RapidOCR:
+def _load(settings: Settings, arena: Arena) -> RapidOCR:
     paths = {
         "Det": settings.det_model_path,
         "Cls": settings.cls_model_path,
@@ -146,14 +133,16 @@ def _load(settings: Settings) -> RapidOCR:
     ocr.stage = lambda _: nullcontext()
     for stage, path in paths.items():
         setting = f"{stage.lower()}_model_path" if path else f"{stage}.model_path of RapidOCR"
-        _open_stage(ocr, stage, setting, settings)
+        _open_stage(ocr, stage, setting, settings, arena)
     ocr.text_det.max_pixels = settings.max_det_pixels
     if settings.profile == "fast":
         ocr.text_det.longest_enlarged = _FAST_PAGE
     return ocr
 
 
-def _open_stage(ocr: RapidOCR, stage: str, setting: str, settings: Settings) -> None:
+def _open_stage(
+    ocr: RapidOCR, stage: str, setting: str, settings: Settings, arena: Arena
+) -> None:
     """Load a stage's model as RapidOCR would on first use, but tuned and without a download."""
     cfg, engine = ocr.cfg[stage], ocr.cfg.EngineConfig.onnxruntime
     if cfg.engine_type is not EngineType.ONNXRUNTIME:
@@ -164,7 +153,7 @@ def _open_stage(ocr: RapidOCR, stage: str, setting: str, settings: Settings) -> 
         cores=settings.threads_per_worker,
         providers=ProviderConfig(engine).get_ep_list(),
         number_bytes=_NUMBER_BYTES[stage],
-        most_bytes=settings.run_bytes,
+        arena=arena,
         one_image=stage == "Det",
     )
     if stage == "Rec" and not _knows_its_characters(model.session, cfg):
@@ -232,6 +221,27 @@ def _for_one_call(shared: RapidOCR, options: Options, grant: Grant | None) -> Ra
     if ocr.use_det and not ocr.use_rec:
         ocr.use_cls = False  # its result would not be shown
     return ocr
+
+
+def _read(ocr: RapidOCR, page: np.ndarray, options: Options) -> list[Line]:
+    if not (ocr.use_det or ocr.use_cls or ocr.use_rec):
+        raise InvalidOption("use_det, use_cls and use_rec are all off: nothing is asked for.")
+    shrunk, record = ocr.preprocess_img(page)
+    det, cls, rec, crops = ocr.run_ocr_steps(shrunk, record)
+    if ocr.use_det:
+        if det.boxes is None:
+            return []
+        boxes = map_boxes_to_original(det.boxes, record, *page.shape[:2])
+        if not ocr.use_rec:
+            return [
+                Line(score=float(score), box=box.tolist())
+                for box, score in zip(boxes, det.scores, strict=True)
+            ]
+        return list(_lines(ocr, rec, boxes, _original_shapes(crops, **record["preprocess"])))
+    if ocr.use_rec:
+        return list(_whole_page(ocr, rec, page, options))
+    label, score = cls.cls_res[0]
+    return [Line(score=float(score), cls_label=label)]
 
 
 def _original_shapes(
