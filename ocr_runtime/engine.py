@@ -140,9 +140,7 @@ def _load(settings: Settings, arena: Arena) -> RapidOCR:
     return ocr
 
 
-def _open_stage(
-    ocr: RapidOCR, stage: str, setting: str, settings: Settings, arena: Arena
-) -> None:
+def _open_stage(ocr: RapidOCR, stage: str, setting: str, settings: Settings, arena: Arena) -> None:
     """Load a stage's model as RapidOCR would on first use, but tuned and without a download."""
     cfg, engine = ocr.cfg[stage], ocr.cfg.EngineConfig.onnxruntime
     if cfg.engine_type is not EngineType.ONNXRUNTIME:
