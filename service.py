@@ -35,8 +35,7 @@ class Form(http.FromForm, OCRRequest, bentoml.IODescriptor):
 @bentoml.service(
     name="rapidocr",
     workers=settings.processes,
-    # What is larger than 1 MiB goes back when it is freed (70 MB less, and no growth), and lies in
-    # huge pages where the system has them, so that it is soon mapped anew.
+    # What is larger than 1 MiB goes back when it is freed, and is soon mapped anew: huge pages.
     envs=[{"name": name, "value": value} for name, value in HEAP.items()],
     # The pool keeps the time; BentoML's timer, which frees the slot of work that goes on
     # (bentoml/BentoML#5642), is out of its way. It keeps a timer for each request so long.
