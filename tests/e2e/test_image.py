@@ -2,14 +2,16 @@
 
 import contextlib
 import json
+import math
 import os
 import re
 import shlex
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import requests
@@ -215,6 +217,53 @@ def test_compose_starts_it(tmp_path):
         assert json.loads(printed("inspect", name))[0]["HostConfig"]["ReadonlyRootfs"]
     finally:
         subprocess.run([*compose, "down", "--timeout", "20"], check=True)
+
+
+def test_prometheus_answers_the_dashboards_queries(tmp_path):
+    dashboard = json.loads((ROOT / "deploy/grafana/rapidocr.json").read_text())
+    queries = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    with container(published=True) as running, prometheus(running.url, tmp_path) as ask:
+        for _ in range(60):
+            requests.post(f"{running.url}/ocr", files={"image_file": page_bytes("line.png")})
+            found = [ask(query) for query in queries]
+            if all(numbers and all(map(math.isfinite, numbers)) for numbers in found):
+                break
+            time.sleep(0.5)
+        else:
+            raise AssertionError(dict(zip(queries, found, strict=True)))
+
+
+@contextlib.contextmanager
+def prometheus(url: str, folder: Path) -> Iterator[Callable[[str], list[float]]]:
+    """Prometheus, which looks at a service each second; yield what asks it.
+
+    Debian's has paths of its own for what is not named.
+    """
+    target = {"targets": [url.removeprefix("http://")]}
+    job = {"job_name": "rapidocr", "scrape_interval": "1s", "static_configs": [target]}
+    (folder / "prometheus.yml").write_text(json.dumps({"scrape_configs": [job]}))
+    address = f"127.0.0.1:{free_port()}"
+    command = [
+        "prometheus",
+        f"--web.listen-address={address}",
+        f"--config.file={folder / 'prometheus.yml'}",
+        f"--storage.tsdb.path={folder / 'series'}",
+    ]
+    with (folder / "prometheus.log").open("w") as log:
+        process = subprocess.Popen(command, stderr=log)
+
+    def ask(query: str) -> list[float]:
+        with contextlib.suppress(requests.ConnectionError):
+            answer = requests.get(f"http://{address}/api/v1/query", {"query": query}, timeout=9)
+            if answer.ok:  # it is not while Prometheus starts
+                return [float(one["value"][1]) for one in answer.json()["data"]["result"]]
+        return []
+
+    try:
+        yield ask
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def test_its_labels_and_its_health_check():
