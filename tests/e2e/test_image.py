@@ -6,6 +6,7 @@ import math
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import threading
 import time
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 import requests
+import yaml
 from conftest import DATA, TRUTH, page_bytes
 from rapidocr.main import DEFAULT_CFG_PATH, root_dir
 from serving import ROOT, free_port
@@ -217,6 +219,18 @@ def test_compose_starts_it(tmp_path):
         assert json.loads(printed("inspect", name))[0]["HostConfig"]["ReadonlyRootfs"]
     finally:
         subprocess.run([*compose, "down", "--timeout", "20"], check=True)
+
+
+def test_kustomize_puts_the_manifests_together(tmp_path):
+    """With another image, as an operator's own overlay would."""
+    overlay = {"resources": ["base"], "images": [{"name": "rapidocr", "newName": "mirror/ocr"}]}
+    shutil.copytree(ROOT / "deploy/kubernetes", tmp_path / "base")
+    (tmp_path / "kustomization.yaml").write_text(json.dumps(overlay))
+    rendered = subprocess.check_output(["kubectl", "kustomize", tmp_path], text=True)
+    by_kind = {manifest["kind"]: manifest for manifest in yaml.safe_load_all(rendered)}
+    assert len(by_kind) == len(list((tmp_path / "base").glob("*.yaml"))) - 1
+    (described,) = by_kind["Deployment"]["spec"]["template"]["spec"]["containers"]
+    assert described["image"] == "mirror/ocr:latest"
 
 
 def test_prometheus_answers_the_dashboards_queries(tmp_path):
