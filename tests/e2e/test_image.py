@@ -24,6 +24,8 @@ from serving import ROOT, free_port
 from ocr_runtime import __version__
 
 IMAGE = os.environ["IMAGE"]
+BUILD_CONF = os.environ["BUILD_CONF"]
+READY = 'import urllib.request; urllib.request.urlopen("http://127.0.0.1:3000/readyz")'
 HARDENED = [
     *("--read-only", "--tmpfs", "/tmp", "--cap-drop", "all"),
     *("--security-opt", "no-new-privileges", "--memory", "2500m", "--cpus", "1"),
@@ -193,6 +195,35 @@ def test_the_readmes_lines_run():
         file = (DATA / "table.png").read_bytes()
         answer = requests.post("http://127.0.0.1:9005/ocr", files={"image_file": file}, timeout=60)
         assert [entry["rec_txt"] for entry in answer.json().values()] == TRUTH["table.png"]
+    finally:
+        podman("rm", "--force", "--time", "1", name)
+
+
+@pytest.fixture(scope="module")
+def builder(tmp_path_factory) -> Iterator[dict[str, str]]:
+    """An environment for BentoML's own builds; podman answers for Docker, whose client is real."""
+    socket = f"unix://{tmp_path_factory.mktemp('podman')}/socket"
+    podmans = {"CONTAINERS_CONF": BUILD_CONF, "BUILDAH_ISOLATION": "chroot", "BUILDAH_LAYERS": "1"}
+    environ = os.environ | podmans | {"DOCKER_HOST": socket, "DOCKER_BUILDKIT": "0"}
+    service = subprocess.Popen(["podman", "system", "service", "--time", "0", socket], env=environ)
+    try:
+        yield environ
+    finally:
+        service.terminate()
+        service.wait()
+
+
+@pytest.mark.parametrize("backend", ["podman", "buildah", "docker"])
+def test_bentoml_makes_its_own_image(backend, builder):
+    image = f"localhost/made-with-{backend}"
+    command = ["bentoml", "containerize", "rapidocr:latest", "--backend", backend, "-t", image]
+    subprocess.run(command, env=builder, check=True)
+    ready = f"python3 -c '{READY}'"
+    name = printed("run", "--detach", "--network", "none", "--health-cmd", ready, image)
+    try:
+        running = Container(name, None)
+        running.wait_until_healthy()
+        assert running.texts("table.png") == TRUTH["table.png"]
     finally:
         podman("rm", "--force", "--time", "1", name)
 
