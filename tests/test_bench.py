@@ -47,3 +47,19 @@ def test_the_benchmark_holds_what_it_promises():
     found = rows(FIGURES)
     for callers in (1, 2, 4, 8, 16):
         assert len(found[f"images/s, {callers} callers"]) == 4
+
+
+def test_what_the_run_is_said_to_reach_is_what_it_has():
+    found = rows(FIGURES)
+    _, paddle, exact, fast = (_times(value) for value in found["images/s, 8 callers"])
+    lone = _times(found["p50 s, 1 callers"][2])
+    (said,) = [values for title, values in found.items() if title.startswith("this one")]
+    reached = [float(value.removesuffix("x")) for value in said]
+    assert reached == [exact, lone, fast, pytest.approx(fast / paddle, abs=0.01)]
+    level = int(found["after 500 pages"][0]) / int(found["after 50 pages"][0])
+    (more,) = re.findall(r"at most 5 % above that after 50: here it is (\d+) %", FIGURES)
+    assert int(more) == round(100 * (level - 1))
+
+
+def _times(value: str) -> float:
+    return float(re.fullmatch(r"\S+ \((\S+)x\)", value)[1])
