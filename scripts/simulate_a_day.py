@@ -25,8 +25,10 @@ LOOK_SECONDS = 15
 START_SECONDS = 10  # to be scheduled, with the image at hand, and to get ready
 TIMEOUT_SECONDS = 60
 
-# Seconds of one core for each of the benchmark's images, exact profile (docs/benchmark.md).
-SERVICE_SECONDS = np.array([0.61, 0.27, 1.45, 0.44, 0.26, 0.95, 1.15, 0.77, 0.50, 0.87, 0.69, 0.77])
+# Seconds of one core for each of the benchmark's images, exact profile: as an AMD EPYC took them
+# (`python -m scripts.benchmark.inside profiles IMAGE...`, medians of 5), brought to the mean of
+# docs/benchmark.md's machine.
+SERVICE_SECONDS = np.array([0.50, 0.22, 1.08, 0.36, 0.22, 0.79, 0.89, 0.58, 0.42, 0.63, 0.55, 0.66])
 
 
 def rate_at(second: float, *, peak: float) -> float:
@@ -97,17 +99,11 @@ def draw(day: dict[str, np.ndarray], file: Path) -> None:
     figure.savefig(file, dpi=120)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--peak", type=float, default=25, help="requests a second at the busiest")
-    parser.add_argument("--draw", type=Path, help="a PNG to write")
-    arguments = parser.parse_args()
-    autoscaler = yaml.safe_load((ROOT / "deploy/kubernetes/autoscaler.yaml").read_text())["spec"]
-    day = simulate(autoscaler, peak=arguments.peak)
+def table(day: dict[str, np.ndarray]) -> str:
     cores_used = day["replicas"].sum() * CORES * LOOK_SECONDS / 3600
     needed = day["seconds"].size * SERVICE_SECONDS.mean() / 3600
     burst = (day["second"] >= 36_000) & (day["second"] < 36_900)
-    for name, value in {
+    rows = {
         "requests": f"{day['seconds'].size}",
         "replicas, least and most": f"{day['replicas'].min():.0f}, {day['replicas'].max():.0f}",
         "core hours granted": f"{cores_used:.0f}",
@@ -117,8 +113,18 @@ def main() -> None:
         ),
         "worst p95 of 15 s in the burst at 10:00, s": f"{day['p95'][burst].max():.1f}",
         "not answered in time": f"{100 * day['refused']:.2f} %",
-    }.items():
-        print(f"| {name} | {value} |")
+    }
+    return "\n".join(f"| {name} | {value} |" for name, value in rows.items())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--peak", type=float, default=25, help="requests a second at the busiest")
+    parser.add_argument("--draw", type=Path, help="a PNG to write")
+    arguments = parser.parse_args()
+    autoscaler = yaml.safe_load((ROOT / "deploy/kubernetes/autoscaler.yaml").read_text())["spec"]
+    day = simulate(autoscaler, peak=arguments.peak)
+    print(table(day))
     if arguments.draw:
         draw(day, arguments.draw)
 

@@ -10,6 +10,7 @@ import yaml
 from serving import ROOT
 
 DAY = runpy.run_path(str(ROOT / "scripts/simulate_a_day.py"))
+SCALING = (ROOT / "docs/scaling.md").read_text()
 AUTOSCALER = yaml.safe_load((ROOT / "deploy/kubernetes/autoscaler.yaml").read_text())["spec"]
 
 
@@ -46,16 +47,27 @@ def test_it_draws(busy, tmp_path: Path):
     assert (tmp_path / "day.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_the_documented_day_is_what_the_simulation_gives():
+    assert DAY["table"](DAY["simulate"](AUTOSCALER, peak=25)) in SCALING
+
+
+def rows(text: str) -> list[list[str]]:
+    table = (line.strip("|").split("|") for line in text.splitlines() if line.startswith("|"))
+    return [[cell.strip() for cell in row] for row in table]
+
+
+def test_an_image_costs_what_the_benchmark_says():
+    costs = {row[0]: float(row[1]) for row in rows(SCALING) if row[0] in ("exact", "fast")}
+    measured = rows((ROOT / "docs/benchmark.md").read_text())
+    (busiest,) = (row for row in measured if row[0] == "images/s, 8 callers")
+    for cost, rate in zip((costs["exact"], costs["fast"]), busiest[-2:], strict=True):
+        assert cost == pytest.approx(2 / float(rate.split()[0]), abs=0.006)
+
+
 def test_the_plan_is_the_arithmetic_that_it_says():
-    text = (ROOT / "docs/scaling.md").read_text()
-    rows = [
-        [cell.strip() for cell in line.strip("|").split("|")]
-        for line in text.splitlines()
-        if line.startswith("|")
-    ]
-    costs = {row[0]: float(row[1]) for row in rows if len(row) == 2 and row[0] in ("exact", "fast")}
+    costs = {row[0]: float(row[1]) for row in rows(SCALING) if row[0] in ("exact", "fast")}
     assert costs["exact"] == pytest.approx(DAY["SERVICE_SECONDS"].mean(), abs=0.03)
-    plans = [row for row in rows if len(row) == 7 and row[0].isdigit()]
+    plans = [row for row in rows(SCALING) if len(row) == 7 and row[0].isdigit()]
     assert len(plans) == 6
     for rate, profile, busy_cores, granted, by_two, by_sixteen, upload in plans:
         used = int(rate) * costs[profile]
