@@ -25,6 +25,10 @@ except SettingsError as exc:
     sys.exit(f"rapidocr: {exc}")
 logs.configure(settings.log_format)
 
+# What `bentoml containerize` starts from: no compiler, and nothing of a distribution to install.
+IMAGE = bentoml.images.Image(
+    base_image="docker.io/library/python:3.11-slim-bookworm", python_version="3.11", distro=""
+)
 HEAP = {"MALLOC_MMAP_THRESHOLD_": str(1 << 20), "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 
 
@@ -34,6 +38,7 @@ class Form(http.FromForm, OCRRequest, bentoml.IODescriptor):
 
 @bentoml.service(
     name="rapidocr",
+    image=IMAGE,
     workers=settings.processes,
     # What is larger than 1 MiB goes back when it is freed, and is soon mapped anew: huge pages.
     envs=[{"name": name, "value": value} for name, value in HEAP.items()],

@@ -45,6 +45,13 @@ def test_its_lock_is_ours_and_names_no_index(bento):
             assert "index-url" not in path.read_text(), path
 
 
+def test_its_image_starts_from_the_lean_ones_base(bento):
+    (base,) = re.findall("^ARG PYTHON_IMAGE=(.*)", (ROOT / "deploy/Dockerfile").read_text(), re.M)
+    dockerfile = (bento / "env/docker/Dockerfile").read_text()
+    assert f"\nFROM {base} AS " in dockerfile
+    assert "apt-get" not in dockerfile
+
+
 def test_the_bento_serves(home, tmp_path):
     variables = {"BENTOML_HOME": home, "OCR_WORKERS": "2"}  # read when it starts, not when built
     with serving(tmp_path, "rapidocr:latest", cwd=tmp_path, **variables) as server:
