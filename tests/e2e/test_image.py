@@ -13,19 +13,19 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
 import yaml
-from conftest import DATA, TRUTH, page_bytes
+from conftest import DATA, TRUTH, encoded, page_bytes
+from PIL import Image
 from rapidocr.main import DEFAULT_CFG_PATH, root_dir
 from serving import ROOT, free_port
 
 from ocr_runtime import __version__
 
 IMAGE = os.environ["IMAGE"]
-BUILD_CONF = os.environ["BUILD_CONF"]
-READY = 'import urllib.request; urllib.request.urlopen("http://127.0.0.1:3000/readyz")'
 HARDENED = [
     *("--read-only", "--tmpfs", "/tmp", "--cap-drop", "all"),
     *("--security-opt", "no-new-privileges", "--memory", "2500m", "--cpus", "1"),
@@ -38,53 +38,74 @@ request = urllib.request.Request(
 )
 print(urllib.request.urlopen(request).read().decode())
 """
+IS_READY = """
+import urllib.request
+urllib.request.urlopen("http://127.0.0.1:3000/readyz")
+"""
 
 
-def podman(*arguments: str, data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(["podman", *arguments], input=data, capture_output=True, check=False)
-
-
-def printed(*arguments: str, data: bytes = b"") -> str:
-    ended = podman(*arguments, data=data)
+def printed(*command: str, data: bytes = b"") -> str:
+    ended = subprocess.run(command, input=data, capture_output=True, check=False)
     assert ended.returncode == 0, ended.stderr.decode()
     return ended.stdout.decode().strip()
 
 
+def succeeds(*command: str) -> bool:
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
 class Container:
-    def __init__(self, name: str, url: str | None) -> None:
+    """A running container of `engine`, podman or docker."""
+
+    def __init__(self, engine: str, name: str, url: str | None = None) -> None:
+        self.engine = engine
         self.name = name
         self.url = url
 
     def inside(self, *command: str, data: bytes = b"") -> str:
-        return printed("exec", "--interactive", self.name, *command, data=data)
+        return printed(self.engine, "exec", "--interactive", self.name, *command, data=data)
+
+    def inspect(self) -> dict[str, Any]:
+        return json.loads(printed(self.engine, "inspect", self.name))[0]
 
     def log(self) -> str:
-        return printed("logs", self.name)
+        """What it wrote to standard output."""
+        return printed(self.engine, "logs", self.name)
+
+    def read(self, image: bytes) -> list[dict[str, Any]]:
+        """Read an image from inside: works without a network too."""
+        return list(json.loads(self.inside("python3", "-c", READ_A_PAGE, data=image)).values())
 
     def texts(self, page: str) -> list[str]:
-        """Read a page from inside: works without a network too."""
-        answer = json.loads(self.inside("python3", "-c", READ_A_PAGE, data=page_bytes(page)))
-        return [entry["rec_txt"] for entry in answer.values()]
+        return [entry["rec_txt"] for entry in self.read(page_bytes(page))]
 
-    def wait_until_healthy(self) -> None:
-        for _ in range(100):
-            if podman("healthcheck", "run", self.name).returncode == 0:
+    def wait_until(self, well: Callable[[], bool]) -> None:
+        for _ in range(150):
+            if well():
                 return
             time.sleep(0.2)
         raise AssertionError(self.log())
 
+    def wait_until_ready(self) -> None:
+        self.wait_until(lambda: succeeds(self.engine, "exec", self.name, "python3", "-c", IS_READY))
+
+    def remove(self) -> None:
+        printed(self.engine, "rm", "--force", self.name)
+
 
 @contextlib.contextmanager
-def container(*flags: str, published: bool = False) -> Iterator[Container]:
+def container(
+    *flags: str, engine: str = "podman", image: str = IMAGE, published: bool = False
+) -> Iterator[Container]:
     port = free_port()
     network = ["--publish", f"127.0.0.1:{port}:3000"] if published else ["--network", "none"]
-    name = printed("run", "--detach", *HARDENED, *network, *flags, IMAGE)
+    name = printed(engine, "run", "--detach", *HARDENED, *network, *flags, image)
+    running = Container(engine, name, f"http://127.0.0.1:{port}")
     try:
-        running = Container(name, f"http://127.0.0.1:{port}" if published else None)
-        running.wait_until_healthy()
+        running.wait_until_ready()
         yield running
     finally:
-        podman("rm", "--force", "--time", "1", name)
+        running.remove()
 
 
 @pytest.fixture(scope="module")
@@ -98,17 +119,19 @@ def test_it_reads_a_page_without_a_network(plain):
     assert plain.texts("table.png") == TRUTH["table.png"]
 
 
-def test_its_user_is_a_number_other_than_root(plain):
-    assert json.loads(printed("inspect", plain.name))[0]["Config"]["User"] == "1034:1034"
-    assert plain.inside("id", "-u") == "1034"
-    status = plain.inside("cat", "/proc/1/status")
+def assert_it_is_confined(running: Container) -> None:
+    """Its user is a number other than root's, has no powers, and can write to /tmp alone."""
+    assert running.inspect()["Config"]["User"] == "1034:1034"
+    assert running.inside("id", "-u") == "1034"
+    status = running.inside("cat", "/proc/1/status")
     assert "CapEff:\t0000000000000000" in status
     assert "NoNewPrivs:\t1" in status
-
-
-def test_nothing_but_tmp_can_be_written(plain):
     script = "for f in / /bento /opt/venv /tmp; do touch $f/it 2>/dev/null && echo $f; done"
-    assert plain.inside("sh", "-c", f"{script}; true") == "/tmp"
+    assert running.inside("sh", "-c", f"{script}; true") == "/tmp"
+
+
+def test_it_is_confined(plain):
+    assert_it_is_confined(plain)
 
 
 def test_the_quota_decides_the_threads(plain):
@@ -124,23 +147,33 @@ def test_its_log_is_json_in_the_local_time(plain):
 
 
 def test_its_memory_limit_is_kept_under_load(plain):
-    pages = list(TRUTH) * 4
+    """With the shapes that take the most of it among the others."""
+    largest_to_detect = encoded(Image.new("L", (60, 1300), 255))
     with ThreadPoolExecutor(4) as callers:
-        read = list(callers.map(plain.texts, pages))
-    assert read == read[: len(TRUTH)] * 4
-    assert read[pages.index("table.png")] == TRUTH["table.png"]
-    state = json.loads(printed("inspect", plain.name))[0]
-    assert state["State"]["Running"]
-    assert not state["State"]["OOMKilled"]
-    assert state["HostConfig"]["Memory"] == 2500 << 20
+        blank = callers.map(plain.read, [largest_to_detect] * 2)
+        read = list(callers.map(plain.texts, [*TRUTH, *TRUTH]))
+        assert list(blank) == [[], []]
+    assert read == read[: len(TRUTH)] * 2
+    assert read[list(TRUTH).index("table.png")] == TRUTH["table.png"]
+    about = plain.inspect()
+    assert about["State"]["Running"]
+    assert not about["State"]["OOMKilled"]
+    assert about["HostConfig"]["Memory"] == 2500 << 20
+
+
+def left_by_builders(image: str) -> list[str]:
+    """Compilers, and what package managers keep for another time."""
+    look = r"""
+        for tool in gcc cc make git; do command -v $tool; done
+        find / -xdev -type f \( -name '*.deb' -o -path '*/.cache/*' \
+            -o -path '/var/cache/apt/*.bin' -o -path '/var/lib/apt/lists/*_*' \)"""
+    root = ("--user", "0", "--network", "none", "--entrypoint", "sh")
+    return printed("podman", "run", "--rm", *root, image, "-c", look).splitlines()
 
 
 def test_nothing_that_builds_is_inside(plain):
-    look = "for tool in sh gcc cc make git pip uv; do command -v $tool; done; true"
-    assert plain.inside("sh", "-c", look).splitlines() == ["/usr/bin/sh"]
-    caches = plain.inside("sh", "-c", "ls -A /root /var/cache/apt/archives 2>/dev/null; true")
-    assert ".deb" not in caches
-    assert ".cache" not in caches
+    assert not left_by_builders(IMAGE)
+    assert "pip" not in plain.inside("ls", "/opt/venv/bin").split()
 
 
 def test_a_request_in_flight_is_finished_when_it_is_stopped():
@@ -155,14 +188,15 @@ def test_a_request_in_flight_is_finished_when_it_is_stopped():
         thread = threading.Thread(target=send)
         thread.start()
         time.sleep(0.3)  # it is being read; one core takes a second
-        printed("stop", "--time", "20", running.name)
+        printed("podman", "stop", "--time", "20", running.name)
         thread.join()
-        assert json.loads(printed("inspect", running.name))[0]["State"]["ExitCode"] == 0
+        assert running.inspect()["State"]["ExitCode"] == 0
     assert [entry["rec_txt"] for entry in answers[0].json().values()] == TRUTH["table.png"]
 
 
 def test_a_wrong_setting_ends_it_with_one_line():
-    ended = podman("run", "--rm", *HARDENED, "--env", "OCR_THREADS=0", IMAGE)
+    command = ["podman", "run", "--rm", *HARDENED, "--env", "OCR_THREADS=0", IMAGE]
+    ended = subprocess.run(command, capture_output=True, check=False)
     assert ended.returncode not in (0, 125, 126, 127)
     lines = (ended.stdout + ended.stderr).decode().strip().splitlines()
     assert [line for line in lines if "OCR_THREADS" in line] == lines[-1:]
@@ -177,69 +211,76 @@ def test_a_configuration_and_models_can_be_mounted(tmp_path):
         f"--volume {model}:/rec.onnx:ro --env rec_model_path=/rec.onnx"
     )
     with container(*flags.split()) as running:
-        (line,) = json.loads(
-            running.inside("python3", "-c", READ_A_PAGE, data=page_bytes("line.png"))
-        ).values()
+        (line,) = running.read(page_bytes("line.png"))
         assert "dt_boxes" not in line
 
 
-def test_the_readmes_lines_run():
-    (block,) = re.findall(
-        r"```sh\n(docker run .*?)```", (ROOT / "README.md").read_text(), re.DOTALL
-    )
-    command = shlex.split(block.replace("\\\n", " "))
-    assert [flag for flag in HARDENED if flag not in command] == []
-    name = printed(*command[1:-1], IMAGE)
-    try:
-        Container(name, None).wait_until_healthy()
-        file = (DATA / "table.png").read_bytes()
-        answer = requests.post("http://127.0.0.1:9005/ocr", files={"image_file": file}, timeout=60)
-        assert [entry["rec_txt"] for entry in answer.json().values()] == TRUTH["table.png"]
-    finally:
-        podman("rm", "--force", "--time", "1", name)
+def test_its_health_check_says_whether_it_answers():
+    stop_the_worker = """
+        for process in /proc/[0-9]*; do
+            grep -q '[w]orker.service' $process/cmdline && kill -STOP ${process#/proc/}
+        done; true"""
+    with container() as running:
+        assert succeeds("podman", "healthcheck", "run", running.name)
+        running.inside("sh", "-c", stop_the_worker)
+        assert not succeeds("podman", "healthcheck", "run", running.name)
 
 
 @pytest.fixture(scope="module")
-def builder(tmp_path_factory) -> Iterator[dict[str, str]]:
-    """An environment for BentoML's own builds; podman answers for Docker, whose client is real."""
-    socket = f"unix://{tmp_path_factory.mktemp('podman')}/socket"
-    podmans = {"CONTAINERS_CONF": BUILD_CONF, "BUILDAH_ISOLATION": "chroot", "BUILDAH_LAYERS": "1"}
-    environ = os.environ | podmans | {"DOCKER_HOST": socket, "DOCKER_BUILDKIT": "0"}
-    service = subprocess.Popen(["podman", "system", "service", "--time", "0", socket], env=environ)
+def docker(tmp_path_factory) -> Iterator[None]:
+    """Docker's daemon, with the images that `scripts/image` had it build."""
+    with (tmp_path_factory.mktemp("docker") / "log").open("w") as log:
+        daemon = subprocess.Popen(shlex.split(os.environ["DAEMON"]), stderr=log)
     try:
-        yield environ
+        while not succeeds("docker", "version"):
+            assert daemon.poll() is None
+            time.sleep(0.2)
+        yield
     finally:
-        service.terminate()
-        service.wait()
+        daemon.terminate()
+        daemon.wait()
 
 
+@pytest.mark.usefixtures("docker")
+def test_the_readmes_lines_run():
+    """Word for word, with Docker, which also asks for the container's health by itself."""
+    (block,) = re.findall(
+        r"```sh\n(docker run .*?)```", (ROOT / "README.md").read_text(), re.DOTALL
+    )
+    assert [flag for flag in HARDENED if flag not in shlex.split(block)] == []
+    running = Container("docker", printed("sh", "-c", block))
+    try:
+        running.wait_until(lambda: running.inspect()["State"]["Health"]["Status"] == "healthy")
+        file = (DATA / "table.png").read_bytes()
+        answer = requests.post("http://127.0.0.1:9005/ocr", files={"image_file": file}, timeout=60)
+        assert [entry["rec_txt"] for entry in answer.json().values()] == TRUTH["table.png"]
+        printed("docker", "stop", running.name)
+        assert running.inspect()["State"]["ExitCode"] == 0
+    finally:
+        running.remove()
+
+
+@pytest.mark.usefixtures("docker")
 @pytest.mark.parametrize("backend", ["podman", "buildah", "docker"])
-def test_bentoml_makes_its_own_image(backend, builder):
-    image = f"localhost/made-with-{backend}"
-    command = ["bentoml", "containerize", "rapidocr:latest", "--backend", backend, "-t", image]
-    subprocess.run(command, env=builder, check=True)
-    ready = f"python3 -c '{READY}'"
-    name = printed("run", "--detach", "--network", "none", "--health-cmd", ready, image)
-    try:
-        running = Container(name, None)
-        running.wait_until_healthy()
+def test_bentoml_makes_its_own_image(backend):
+    """By `bentoml containerize`, each for the engine that runs it; as hardened as the lean one."""
+    engine = "docker" if backend == "docker" else "podman"
+    writable = ("--env", "BENTOML_HOME=/tmp/bentoml")
+    with container(*writable, engine=engine, image=f"made-with-{backend}") as running:
         assert running.texts("table.png") == TRUTH["table.png"]
-    finally:
-        podman("rm", "--force", "--time", "1", name)
+        assert running.inside("id", "-u") == "1034"
+    if engine == "podman":
+        assert not left_by_builders(f"made-with-{backend}")
 
 
-def test_compose_starts_it(tmp_path):
-    """With the file as it is, but for the image's name here."""
-    file = tmp_path / "compose.yaml"
-    text = (ROOT / "deploy/compose.yaml").read_text()
-    file.write_text(text.replace("image: rapidocr:latest", f"image: {IMAGE}"))
-    compose = ["podman-compose", "--file", str(file)]
+def test_compose_starts_it():
+    compose = ["podman-compose", "--file", str(ROOT / "deploy/compose.yaml")]
     subprocess.run([*compose, "up", "--detach", "--no-build"], check=True)
     try:
         of_compose = ("--filter", "label=com.docker.compose.service=rapidocr")
-        (name,) = printed("ps", *of_compose, "--format", "{{.Names}}").splitlines()
-        running = Container(name, None)
-        running.wait_until_healthy()
+        (name,) = printed("podman", "ps", *of_compose, "--format", "{{.Names}}").splitlines()
+        running = Container("podman", name)
+        running.wait_until_ready()
         answer = requests.post(
             "http://127.0.0.1:9005/ocr",
             files={"image_file": page_bytes("table.png")},
@@ -247,21 +288,47 @@ def test_compose_starts_it(tmp_path):
         )
         assert [entry["rec_txt"] for entry in answer.json().values()] == TRUTH["table.png"]
         assert all(json.loads(line) for line in running.log().splitlines())
-        assert json.loads(printed("inspect", name))[0]["HostConfig"]["ReadonlyRootfs"]
+        assert running.inspect()["HostConfig"]["ReadonlyRootfs"]
     finally:
         subprocess.run([*compose, "down", "--timeout", "20"], check=True)
 
 
-def test_kustomize_puts_the_manifests_together(tmp_path):
-    """With another image, as an operator's own overlay would."""
-    overlay = {"resources": ["base"], "images": [{"name": "rapidocr", "newName": "mirror/ocr"}]}
+@pytest.fixture
+def manifests(tmp_path) -> dict[str, dict]:
+    """What `kubectl apply -k` would send for an operator's overlay, by kind."""
     shutil.copytree(ROOT / "deploy/kubernetes", tmp_path / "base")
+    name, tag = IMAGE.split(":")
+    image = {"name": "rapidocr", "newName": name, "newTag": tag}
+    # Newer kubectls than Debian's also take a folder for one of the "resources".
+    overlay = {"bases": ["base"], "images": [image]}
     (tmp_path / "kustomization.yaml").write_text(json.dumps(overlay))
-    rendered = subprocess.check_output(["kubectl", "kustomize", tmp_path], text=True)
-    by_kind = {manifest["kind"]: manifest for manifest in yaml.safe_load_all(rendered)}
-    assert len(by_kind) == len(list((tmp_path / "base").glob("*.yaml"))) - 1
-    (described,) = by_kind["Deployment"]["spec"]["template"]["spec"]["containers"]
-    assert described["image"] == "mirror/ocr:latest"
+    rendered = printed("kubectl", "kustomize", str(tmp_path))
+    return {manifest["kind"]: manifest for manifest in yaml.safe_load_all(rendered)}
+
+
+def test_kustomize_puts_the_manifests_together(manifests):
+    assert len(manifests) == len(list((ROOT / "deploy/kubernetes").glob("*.yaml"))) - 1
+
+
+def test_the_deployment_runs(manifests, tmp_path):
+    """As podman plays it: with its user, root, capabilities and limits."""
+    file = tmp_path / "deployment.yaml"
+    file.write_text(json.dumps(manifests["Deployment"]))
+    printed("podman", "play", "kube", str(file))
+    try:
+        running = Container("podman", "rapidocr-pod-0-rapidocr", "http://127.0.0.1:3000")
+        running.wait_until_ready()
+        (described,) = manifests["Deployment"]["spec"]["template"]["spec"]["containers"]
+        for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+            assert requests.get(running.url + described[probe]["httpGet"]["path"]).ok
+        page = {"image_file": page_bytes("table.png")}
+        answer = requests.post(f"{running.url}/ocr", files=page, timeout=60).json()
+        assert [entry["rec_txt"] for entry in answer.values()] == TRUTH["table.png"]
+        assert all(json.loads(line) for line in running.log().splitlines())
+        assert_it_is_confined(running)
+        assert running.inspect()["HostConfig"]["Memory"] == 3000 << 20
+    finally:
+        printed("podman", "play", "kube", "--down", str(file))
 
 
 def test_prometheus_answers_the_dashboards_queries(tmp_path):
@@ -312,18 +379,29 @@ def prometheus(url: str, folder: Path) -> Iterator[Callable[[str], list[float]]]
 
 
 def test_its_labels_and_its_health_check():
-    image = json.loads(printed("image", "inspect", IMAGE))[0]
+    image = json.loads(printed("podman", "image", "inspect", IMAGE))[0]
     labels = image["Labels"]
     assert labels["org.opencontainers.image.version"] == __version__
     assert labels["org.opencontainers.image.licenses"] == "Apache-2.0"
+    assert labels["org.opencontainers.image.source"] == os.environ["SOURCE"]
     assert image["Healthcheck"]["Test"][0] == "CMD"
     variables = dict(pair.split("=", 1) for pair in image["Config"]["Env"])
     assert variables["BENTOML_DO_NOT_TRACK"] == "True"
     assert variables["ORT_DISABLE_TELEMETRY"] == "1"
 
 
+def size(image: str) -> int:
+    return json.loads(printed("podman", "image", "inspect", image))[0]["Size"]
+
+
 def test_it_is_lean():
-    size = json.loads(printed("image", "inspect", IMAGE))[0]["Size"]
     command = "podman save --format docker-archive $IMAGE | gzip --fast | wc --bytes"
     compressed = int(subprocess.check_output(["sh", "-c", command]))
-    assert (size < 500e6, compressed < 200 << 20) == (True, True), (size, compressed)
+    assert (size(IMAGE) < 500e6, compressed < 200 << 20) == (True, True), compressed
+
+
+def test_the_images_are_as_large_as_the_readme_says():
+    text = (ROOT / "README.md").read_text()
+    ours, whole = re.search(r"([\d.]+) MB are ours", text), re.search(r"some ([\d.]+) MB", text)
+    assert (size(IMAGE) - size("localhost/python")) / 1e6 == pytest.approx(float(ours[1]), abs=10)
+    assert size("made-with-podman") / 1e6 == pytest.approx(float(whole[1]), abs=30)
