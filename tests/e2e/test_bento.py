@@ -46,7 +46,9 @@ def test_its_lock_is_ours_and_names_no_index(bento):
 
 
 def test_its_image_starts_from_the_lean_ones_base(bento):
-    (base,) = re.findall("^ARG PYTHON_IMAGE=(.*)", (ROOT / "deploy/Dockerfile").read_text(), re.M)
+    (base,) = re.findall(
+        "^ARG PYTHON_IMAGE=(.*)", (ROOT / "deploy/Dockerfile").read_text(), re.MULTILINE
+    )
     dockerfile = (bento / "env/docker/Dockerfile").read_text()
     assert f"\nFROM {base} AS " in dockerfile
     assert "apt-get" not in dockerfile
