@@ -25,10 +25,6 @@ except SettingsError as exc:
     sys.exit(f"rapidocr: {exc}")
 logs.configure(settings.log_format)
 
-# What `bentoml containerize` starts from: no compiler, and nothing of a distribution to install.
-IMAGE = bentoml.images.Image(
-    base_image="docker.io/library/python:3.11-slim-bookworm", python_version="3.11", distro=""
-)
 HEAP = {"MALLOC_MMAP_THRESHOLD_": str(1 << 20), "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 
 
@@ -38,7 +34,8 @@ class Form(http.FromForm, OCRRequest, bentoml.IODescriptor):
 
 @bentoml.service(
     name="rapidocr",
-    image=IMAGE,
+    # A slim Python and, "", nothing that BentoML would install of its distribution: no compiler.
+    image=bentoml.images.Image("docker.io/library/python:3.11-slim-bookworm", "", "3.11"),
     workers=settings.processes,
     # What is larger than 1 MiB goes back when it is freed, and is soon mapped anew: huge pages.
     envs=[{"name": name, "value": value} for name, value in HEAP.items()],
@@ -53,11 +50,8 @@ class RapidOCRService:
 
     @bentoml.on_deployment
     def check_models() -> None:
-        """Stop the start, before there are workers, if the operator's models cannot be used.
-
-        In a process of its own, since what opening models takes is not all given back.
-        """
-        if settings.names_models:
+        """Stop the start, before there are workers, if the operator's models cannot be used."""
+        if settings.names_models:  # in a process: what opening them takes is not all given back
             command = [sys.executable, "-m", "ocr_runtime.engine"]
             tried = subprocess.run(command, cwd=Path(__file__).parent, check=False)  # noqa: S603
             if tried.returncode:
