@@ -57,6 +57,8 @@ from starlette.responses import Response  # noqa: E402
 from starlette.routing import Route  # noqa: E402
 from starlette.types import ASGIApp, Receive, Scope, Send  # noqa: E402
 
+from .errors import OCRError  # noqa: E402
+
 mmap_dict._INITIAL_MMAP_SIZE = _FILE_BYTES  # noqa: SLF001, so that none grows: see `_reserve`
 _SECONDS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 60)
 STAGES = ("queue", "decode", "detection", "classification", "recognition", "encode")
@@ -83,7 +85,9 @@ _pixels = Histogram(
     "Pixels of an image.",
     buckets=(1e4, 3e4, 1e5, 3e5, 1e6, 3e6, 1e7, 3e7, 1e8),
 )
-_answers.labels("ok")
+# From the start: a rate does not see the increase with which a series appears.
+for _outcome in ("ok", "gone", *(error.code for error in OCRError.__subclasses__())):
+    _answers.labels(_outcome)
 for _stage in STAGES:
     _stage_seconds.labels(_stage)
 _in_flight = Gauge("rapidocr_in_flight", "Requests of /ocr under way.", multiprocess_mode="livesum")

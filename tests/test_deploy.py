@@ -104,12 +104,12 @@ def test_probes_and_metrics_are_answered(server):
     dashboard = json.loads((DEPLOY / "grafana/rapidocr.json").read_text())
     queries = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
     exposed = server.get("/metrics").text
-    assert len(queries) == 9
+    assert len(queries) == 11
     for query in queries:
-        metrics = re.findall(r"((?:bentoml|rapidocr)_\w+)\{(.*?)\}", query)
+        metrics = re.findall(r"((?:bentoml|rapidocr)_\w+)(?:\{(.*?)\})?", query)
         assert metrics
         for name, labels in metrics:
-            (line, *_) = [line for line in exposed.splitlines() if line.startswith(name + "{")]
+            (line, *_) = re.findall(rf"^{name}[{{ ].*", exposed, re.MULTILINE)
             for label in re.findall(r"(\w+)=", labels):
                 assert f"{label}=" in line
         for label in re.findall(r"by \((?!instance)(\w+)\)", query):

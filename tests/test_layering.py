@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "access": {"errors"},
     "bodies": {"errors"},
     "connections": {"errors"},
-    "metrics": set(),
+    "metrics": {"errors"},
     "http": {
         "access",
         "bodies",

@@ -15,6 +15,8 @@ from conftest import page_bytes
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from serving import ROOT, Server, serving
 
+from ocr_runtime.errors import OCRError
+
 LINE = page_bytes("line.png")
 PAGE = page_bytes("dense.jpg")
 
@@ -42,6 +44,9 @@ def test_each_request_is_counted_once_in_each_stage(tmp_path):
     assert found["rapidocr_image_lines_count"] == 2
     assert (found["rapidocr_in_flight"], found["rapidocr_waiting"]) == (0, 0)
     assert found['rapidocr_stage_seconds_sum{stage="detection"}'] > 0
+    outcomes = ("gone", *(error.code for error in OCRError.__subclasses__()))
+    counted = {name: found[f'rapidocr_answers_total{{outcome="{name}"}}'] for name in outcomes}
+    assert counted == {name: name == "unsupported_image" for name in outcomes}  # zeros too
 
 
 def test_workers_are_counted_together_and_the_killed_ones_too(tmp_path):
