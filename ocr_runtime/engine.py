@@ -15,6 +15,7 @@ things are mended around them:
 
 import copy
 import functools
+import logging
 import math
 import os
 import sys
@@ -125,10 +126,16 @@ def _load(settings: Settings, arena: Arena) -> RapidOCR:
         params |= {"Rec.rec_img_shape": [3, 48, _FAST_LINE], "Rec.rec_batch_num": 1}
     if settings.config is None:
         params["Global.log_level"] = "error"  # a blank page is no warning
+    rapidocrs = logging.getLogger("RapidOCR")
+    rapidocrs.handlers.clear()  # it writes in colours of its own: to the service's handlers instead
+    rapidocrs.propagate = True
     try:
         ocr = _BoundedRapidOCR(settings.config, params)
     except Exception as exc:  # OmegaConf, YAML and RapidOCR each raise their own
-        raise SettingsError(f"OCR_CONFIG={settings.config}: not a RapidOCR configuration") from exc
+        reason = " ".join(str(exc).split())[:200]
+        raise SettingsError(
+            f"OCR_CONFIG={settings.config}: not a configuration of this RapidOCR: {reason}"
+        ) from exc
     ocr.max_det_pixels = settings.max_det_pixels
     ocr.stage = lambda _: nullcontext()
     for stage, path in paths.items():

@@ -177,7 +177,8 @@ class Settings(BaseModel):
         frozenset(),
         alias="OCR_API_KEYS",
         repr=False,
-        description="Keys, separated by commas; if there are any, a request needs one.",
+        description="Keys of 8 to 256 characters, separated by commas; if there are any, a request "
+        "needs one.",
     )
     api_keys_file: Annotated[_Words, BeforeValidator(_keys_of_file), _A_FILE] = Field(
         frozenset(),

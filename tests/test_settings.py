@@ -1,9 +1,11 @@
 """Settings come from the environment, are checked, and stop the start with one line."""
 
+import json
 import subprocess
 
 import pytest
-from serving import BENTOML, ROOT, clean_environ
+from rapidocr.main import DEFAULT_CFG_PATH
+from serving import BENTOML, ROOT, clean_environ, serving
 
 from ocr_runtime.settings import Settings, SettingsError, granted_cores
 
@@ -172,5 +174,16 @@ def test_a_file_that_is_no_configuration_stops_the_start_with_one_line(tmp_path)
     config = tmp_path / "config.yaml"
     config.write_text("Global: 1\n")
     assert refused_start(OCR_CONFIG=str(config)) == (
-        f"rapidocr: OCR_CONFIG={config}: not a RapidOCR configuration\n"
+        f"rapidocr: OCR_CONFIG={config}: not a configuration of this RapidOCR: "
+        "Missing key Det full_key: Det object_type=dict\n"
     )
+
+
+def test_what_rapidocr_logs_is_in_the_form_of_the_setting(tmp_path):
+    stock = DEFAULT_CFG_PATH.read_text()
+    assert 'log_level: "info"' in stock
+    (tmp_path / "config.yaml").write_text(stock)
+    config = str(tmp_path / "config.yaml")
+    with serving(tmp_path, OCR_LOG_FORMAT="json", OCR_CONFIG=config) as server:
+        lines = [json.loads(line) for line in server.log().splitlines()]
+    assert [line for line in lines if "engine_name" in line.get("message", "")]
