@@ -137,7 +137,7 @@ def assert_it_is_confined(running: Container) -> None:
 def test_it_reads_each_format(kind, plain):
     """With what the Dockerfile left of the libraries."""
     page = Image.open(DATA / "table.png").convert("RGB")
-    read = plain.read(encoded(page, kind))
+    read = plain.read(encoded(page, kind, quality=100))
     assert [entry["rec_txt"] for entry in read] == TRUTH["table.png"]
 
 
