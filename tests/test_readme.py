@@ -121,7 +121,8 @@ def test_every_block_is_known_here():
     assert README.count("```") == 2 * 14
     assert SHELL[4] == "scripts/bench --quick\n"  # run by test_bench.py
     assert SHELL[5].startswith("BENTOML_CONFIG_OPTIONS=")  # run by test_metrics.py
-    assert SHELL[6].endswith("bentoml build\nbentoml serve rapidocr:latest\n")  # e2e/test_bento.py
+    setup = "scripts/setup\nexport PATH=$PWD/.venv/bin:$PATH\n"  # run by scripts/image
+    assert SHELL[6] == f"{setup}bentoml build\nbentoml serve rapidocr:latest\n"  # e2e/test_bento.py
     assert SHELL[7] == "bentoml build\nbentoml containerize rapidocr:latest\n"
     arguments = SHELL[8].removeprefix("docker build ")  # run by scripts/image, then tested
     assert f"docker build --network=host {arguments}" in (ROOT / "scripts/image").read_text()
