@@ -1,4 +1,4 @@
-"""The image, in containers run as a careful operator runs them. `scripts/image` builds it."""
+"""The images, in containers run as a careful operator runs them. `scripts/image` builds them."""
 
 import contextlib
 import json
@@ -203,8 +203,9 @@ def test_a_wrong_setting_ends_it_with_one_line():
     command = ["podman", "run", "--rm", *HARDENED, "--env", "OCR_THREADS=0", IMAGE]
     ended = subprocess.run(command, capture_output=True, check=False)
     assert ended.returncode not in (0, 125, 126, 127)
-    *_, last = (ended.stdout + ended.stderr).decode().strip().splitlines()
-    assert "OCR_THREADS" in last
+    lines = (ended.stdout + ended.stderr).decode().strip().splitlines()
+    (line,) = [line for line in lines if "OCR_THREADS" in line]
+    assert line == lines[-1]
 
 
 def test_a_configuration_and_models_can_be_mounted(tmp_path):
