@@ -126,9 +126,9 @@ def _load(settings: Settings, arena: Arena) -> RapidOCR:
         params |= {"Rec.rec_img_shape": [3, 48, _FAST_LINE], "Rec.rec_batch_num": 1}
     if settings.config is None:
         params["Global.log_level"] = "error"  # a blank page is no warning
-    rapidocrs = logging.getLogger("RapidOCR")
-    rapidocrs.handlers.clear()  # it writes in colours of its own: to the service's handlers instead
-    rapidocrs.propagate = True
+    its_logger = logging.getLogger("RapidOCR")
+    its_logger.handlers.clear()  # coloured lines; the service's handlers are to write them
+    its_logger.propagate = True
     try:
         ocr = _BoundedRapidOCR(settings.config, params)
     except Exception as exc:  # OmegaConf, YAML and RapidOCR each raise their own
