@@ -12,11 +12,13 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 import bentoml
 
-from ocr_runtime import __version__, docs, http, logs, metrics
-from ocr_runtime.decoding import decode
-from ocr_runtime.forms import Fields
-from ocr_runtime.pool import Grant, Pool
-from ocr_runtime.schema import OCRAnswer, OCRRequest, answer, understand
+from ocr_runtime import __version__
+from ocr_runtime.documents.images import decode
+from ocr_runtime.outputs import rapidocr
+from ocr_runtime.serving import logs, metrics, middleware, openapi
+from ocr_runtime.serving.forms import Fields
+from ocr_runtime.serving.pool import Grant, Pool
+from ocr_runtime.serving.requests import OCRRequest, validate_request
 from ocr_runtime.settings import Settings, SettingsError
 
 try:
@@ -28,7 +30,7 @@ logs.configure(settings.log_format)
 HEAP = {"MALLOC_MMAP_THRESHOLD_": str(1 << 20), "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 
 
-class Form(http.FromForm, OCRRequest, bentoml.IODescriptor):
+class Form(middleware.FromForm, OCRRequest, bentoml.IODescriptor):
     """One image and how to read it. Send either `image_file` or `image_data`."""
 
 
@@ -52,13 +54,13 @@ class RapidOCRService:
     def check_models() -> None:
         """Stop the start, before there are workers, if the operator's models cannot be used."""
         if settings.names_models:  # in a process: what opening them takes is not all given back
-            command = [sys.executable, "-m", "ocr_runtime.engine"]
+            command = [sys.executable, "-m", "ocr_runtime.reading.engine"]
             tried = subprocess.run(command, cwd=Path(__file__).parent, check=False)  # noqa: S603
             if tried.returncode:
                 sys.exit(tried.returncode)
 
     def __init__(self) -> None:
-        from ocr_runtime.engine import Engine  # noqa: PLC0415, slow: not for who only starts it
+        from ocr_runtime.reading.engine import Engine  # noqa: PLC0415, slow: not for who only starts it
 
         self.engine = Engine(settings)
         self.pool = Pool(
@@ -71,22 +73,22 @@ class RapidOCRService:
         gc.freeze()  # what is loaded stays: nobody waits for Python to look through it again
 
     @bentoml.api(input_spec=Form)
-    @http.answering
-    async def ocr(self, fields: Callable[[], Fields]) -> OCRAnswer:
+    @middleware.answering
+    async def ocr(self, fields: Callable[[], Fields]) -> rapidocr.OCRAnswer:
         """Read the lines of text in one image."""
 
-        def read(grant: Grant) -> OCRAnswer:
+        def read(grant: Grant) -> rapidocr.OCRAnswer:
             started()
             with metrics.stage("decode"):
-                image, options = understand(fields())
-                page = decode(image, max_pixels=settings.max_pixels)
-            lines = self.engine.read(page, options, grant=grant, stage=metrics.stage)
-            http.note(pixels=page.size // 3, lines=len(lines))
+                image, options = validate_request(fields())
+                pixels = decode(image, max_pixels=settings.max_pixels)
+            page = self.engine.read(pixels, options, grant=grant, stage=metrics.stage)
+            middleware.note(pixels=pixels.size // 3, lines=len(page.lines))
             with metrics.stage("encode"):
-                return answer(lines, score_format=settings.score_format)
+                return rapidocr.write(page, score_format=settings.score_format)
 
         with metrics.queued() as started:
-            return await self.pool.run(read, caller=http.caller())
+            return await self.pool.run(read, caller=middleware.caller())
 
     @bentoml.on_shutdown
     def stop(self) -> None:
@@ -94,5 +96,5 @@ class RapidOCRService:
 
 
 service: bentoml.Service = RapidOCRService  # the decorator has made it one
-service.mount_asgi_app(docs.app(service.apis, version=__version__, keys=bool(settings.keys)))
-http.surround(service, settings, pool=lambda: bentoml.get_current_service().pool)
+service.mount_asgi_app(openapi.app(service.apis, version=__version__, keys=bool(settings.keys)))
+middleware.surround(service, settings, pool=lambda: bentoml.get_current_service().pool)

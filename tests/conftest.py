@@ -13,7 +13,8 @@ from PIL import Image
 from rapidocr import RapidOCR
 from serving import Server, serving
 
-from ocr_runtime.engine import Engine
+from ocr_runtime.reading.engine import Engine
+from ocr_runtime.reading.page import Line, ReadingOptions
 from ocr_runtime.settings import Settings
 
 collect_ignore = [] if "IMAGE" in os.environ else ["e2e/test_image.py"]  # see scripts/image
@@ -34,6 +35,11 @@ def encoded(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
 
 def bgr(image: Image.Image) -> np.ndarray:
     return np.ascontiguousarray(np.asarray(image.convert("RGB"))[:, :, ::-1])
+
+
+def read_lines(engine: Engine, page: np.ndarray, grant: Any = None, **options: Any) -> list[Line]:
+    """The lines that an engine reads from a page with these options."""
+    return engine.read(page, ReadingOptions(**options), grant=grant).lines
 
 
 @pytest.fixture(scope="session")

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 from starlette.datastructures import Headers
 
-from ocr_runtime.bodies import Bodies, Body
 from ocr_runtime.errors import BodyTooLarge, Busy, SlowBody
+from ocr_runtime.serving.bodies import Bodies, Body
 
 
 class Caller:

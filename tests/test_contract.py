@@ -14,8 +14,9 @@ import requests
 from conftest import TRUTH, encoded, page_bytes
 from PIL import Image
 
-from ocr_runtime.decoding import decode
-from ocr_runtime.schema import Options, answer
+from ocr_runtime.documents.images import decode
+from ocr_runtime.outputs.rapidocr import write
+from ocr_runtime.reading.page import ReadingOptions
 
 TABLE = page_bytes("table.png")
 LINE = page_bytes("line.png")
@@ -52,9 +53,9 @@ def line_answer(server):
 def test_the_answer_is_the_engines(name, server, engine):
     response = server.ocr(page_bytes(name))
     page = decode(page_bytes(name), max_pixels=10**8)
-    lines = engine.read(page, Options())
+    read = engine.read(page, ReadingOptions())
     assert response.status_code == 200
-    assert response.json() == answer(lines, score_format="string").model_dump()
+    assert response.json() == write(read, score_format="string").model_dump()
     if not TRUTH[name]:
         assert response.text == "{}"
 

@@ -7,17 +7,17 @@ from difflib import SequenceMatcher
 
 import numpy as np
 import pytest
-from conftest import DATA, TRUTH
+from conftest import DATA, TRUTH, read_lines
 from PIL import Image, ImageDraw, ImageFont
 from rapidocr import RapidOCR
 from rapidocr.ch_ppocr_det.utils import DetPreProcess
 from rapidocr.main import DEFAULT_CFG_PATH, root_dir
 from rapidocr.utils.process_img import ResizeImgError
 
-from ocr_runtime.decoding import decode
-from ocr_runtime.engine import Engine
+from ocr_runtime.documents.images import decode
 from ocr_runtime.errors import InvalidOption, Timeout
-from ocr_runtime.schema import Line, Options
+from ocr_runtime.reading.engine import Engine
+from ocr_runtime.reading.page import Line, ReadingOptions, Word
 from ocr_runtime.settings import Settings, SettingsError
 
 PAGES = {name: decode((DATA / name).read_bytes(), max_pixels=10**8) for name in TRUTH}
@@ -43,7 +43,10 @@ def expected(found, options: dict) -> list[Line]:
     if boxes is not None and texts is not None:
         words = [None] * len(texts)
         if options.get("return_word_box"):
-            words = [[(w, float(s), box) for w, s, box in line] for line in found.word_results]
+            words = [
+                [Word(text=w, score=float(s), box=box) for w, s, box in line]
+                for line in found.word_results
+            ]
         parts = zip(boxes.tolist(), texts, scores, words, strict=True)
         return [Line(box=b, text=t, score=s, words=w) for b, t, s, w in parts]
     if boxes is not None:
@@ -52,36 +55,36 @@ def expected(found, options: dict) -> list[Line]:
         return [Line(text=texts[0], score=scores[0])] if texts[0].strip() else []
     if getattr(found, "cls_res", None):
         ((label, score),) = found.cls_res
-        return [Line(cls_label=label, score=float(score))]
+        return [Line(direction=label, score=float(score))]
     return []
 
 
 @pytest.mark.parametrize("name", TRUTH)
 def test_by_default_the_lines_are_rapidocrs(name, engine, rapidocr):
     page = PAGES[name]
-    assert engine.read(page, Options()) == expected(rapidocr(page), {})
+    assert read_lines(engine, page) == expected(rapidocr(page), {})
 
 
 @pytest.mark.parametrize("options", FLAGS + OPTIONS, ids=str)
 @pytest.mark.parametrize("name", FEW)
 def test_with_any_option_the_lines_are_rapidocrs(name, options, engine, rapidocr):
     page = PAGES[name]
-    found = engine.read(page, Options(**options))
+    found = read_lines(engine, page, **options)
     assert found == expected(rapidocr(page, **options), options)
 
 
 @pytest.mark.parametrize("name", [name for name in TRUTH if name.partition(".")[0] != "on_photo"])
 def test_the_text_is_what_was_drawn(name, engine):
     if name.startswith("line"):
-        read = engine.read(PAGES[name], Options(use_det=False))
+        lines = read_lines(engine, PAGES[name], use_det=False)
     else:
-        read = engine.read(PAGES[name], Options())
-    assert [line.text for line in read] == TRUTH[name]
+        lines = read_lines(engine, PAGES[name])
+    assert [line.text for line in lines] == TRUTH[name]
 
 
 def test_options_of_calls_that_overlap_never_touch(engine):
     page = PAGES["table.png"]
-    choices = [Options(**options) for options in FLAGS + OPTIONS + [{}]]
+    choices = [ReadingOptions(**options) for options in FLAGS + OPTIONS + [{}]]
     alone = [engine.read(page, options) for options in choices]
     order = list(range(len(choices))) * 3
     np.random.default_rng(1).shuffle(order)
@@ -92,39 +95,39 @@ def test_options_of_calls_that_overlap_never_touch(engine):
 
 def test_options_do_not_stay(engine):
     page = PAGES["table.png"]
-    before = engine.read(page, Options())
-    engine.read(page, Options(use_det=False, text_score=1, box_thresh=1, return_word_box=True))
-    assert engine.read(page, Options()) == before
+    before = read_lines(engine, page)
+    read_lines(engine, page, use_det=False, text_score=1, box_thresh=1, return_word_box=True)
+    assert read_lines(engine, page) == before
 
 
 def test_a_threshold_given_for_a_whole_page_is_respected(engine):
     page = PAGES["line.png"]
-    (line,) = engine.read(page, Options(use_det=False))
+    (line,) = read_lines(engine, page, use_det=False)
     above, below = min(1, line.score + 0.001), line.score - 0.001
-    assert engine.read(page, Options(use_det=False, text_score=above)) == []
-    assert engine.read(page, Options(use_det=False, text_score=below)) == [line]
+    assert read_lines(engine, page, use_det=False, text_score=above) == []
+    assert read_lines(engine, page, use_det=False, text_score=below) == [line]
 
 
 def test_asking_for_nothing_is_refused(engine):
     with pytest.raises(InvalidOption, match=r"use_det, use_cls and use_rec"):
-        engine.read(PAGES["line.png"], Options(use_det=False, use_cls=False, use_rec=False))
+        read_lines(engine, PAGES["line.png"], use_det=False, use_cls=False, use_rec=False)
 
 
 def test_single_characters_ask_for_words_too(engine):
-    (line,) = engine.read(PAGES["line.png"], Options(use_det=False, return_single_char_box=True))
-    assert "".join(text for text, _, _ in line.words) == line.text.replace(" ", "")
-    for _, score, box in line.words:
-        assert 0 <= score <= 1
-        assert np.array(box).shape == (4, 2)
+    (line,) = read_lines(engine, PAGES["line.png"], use_det=False, return_single_char_box=True)
+    assert "".join(word.text for word in line.words) == line.text.replace(" ", "")
+    for word in line.words:
+        assert 0 <= word.score <= 1
+        assert np.array(word.box).shape == (4, 2)
 
 
 def test_words_of_a_whole_page_lie_in_it_from_left_to_right(engine):
     page = PAGES["line.png"]
-    (line,) = engine.read(page, Options(use_det=False, return_word_box=True))
-    assert [text for text, _, _ in line.words] == ["One", "line", "of", "text"]
-    lefts = [box[0][0] for _, _, box in line.words]
+    (line,) = read_lines(engine, page, use_det=False, return_word_box=True)
+    assert [word.text for word in line.words] == ["One", "line", "of", "text"]
+    lefts = [word.box[0][0] for word in line.words]
     assert lefts == sorted(lefts)
-    corners = np.array([box for _, _, box in line.words])
+    corners = np.array([word.box for word in line.words])
     assert corners.min() >= 0
     assert (corners.max((0, 1)) <= page.shape[1::-1]).all()
 
@@ -149,7 +152,7 @@ SHAPES = [
 @pytest.mark.parametrize("use_det", [True, False])
 def test_every_shape_is_answered(shape, use_det, engine):
     page = np.zeros((*shape, 3), np.uint8)
-    assert engine.read(page, Options(use_det=use_det)) == []
+    assert read_lines(engine, page, use_det=use_det) == []
 
 
 class Padded(Exception):
@@ -164,7 +167,7 @@ def test_the_page_and_the_detectors_input_are_bounded(shape, engine, monkeypatch
     detector = engine._ocr.text_det
     monkeypatch.setattr(type(detector), "__call__", detect)
     with pytest.raises(Padded) as given:
-        engine.read(np.zeros((*shape, 3), np.uint8), Options())
+        read_lines(engine, np.zeros((*shape, 3), np.uint8))
     (page,) = given.value.args
     assert page.shape[0] * page.shape[1] < 13_000_000
     prepared = detector.get_preprocess().resize(page)
@@ -187,8 +190,8 @@ def test_the_bound_is_a_setting(engine):
     page = PAGES["table.png"]
     prepared = smaller._ocr.text_det.get_preprocess().resize(page)
     assert prepared.shape[0] * prepared.shape[1] <= 200_000
-    texts = [line.text for line in smaller.read(page, Options())]
-    assert texts == [line.text for line in engine.read(page, Options())]
+    texts = [line.text for line in read_lines(smaller, page)]
+    assert texts == [line.text for line in read_lines(engine, page)]
 
 
 @pytest.mark.parametrize("shape", [(30, 1900), (54, 1167), (2500, 120), (3000, 2000), (20, 20)])
@@ -214,7 +217,7 @@ def test_a_very_long_line_that_rapidocr_cannot_shrink_is_read(engine, rapidocr):
     assert pixels.shape[1] / pixels.shape[0] > 150
     with pytest.raises(ResizeImgError):
         rapidocr(pixels)
-    read = " ".join(line.text for line in engine.read(pixels, Options()))
+    read = " ".join(line.text for line in read_lines(engine, pixels))
     assert "station 101" in read
     assert "station 148" in read
 
@@ -229,7 +232,7 @@ def test_a_call_ends_at_its_next_run_of_a_model(engine):
         return nullcontext(1)
 
     with pytest.raises(Timeout):
-        engine.read(PAGES["table.png"], Options(), grant=check)
+        read_lines(engine, PAGES["table.png"], grant=check)
     assert len(runs) == 2
 
 
@@ -253,8 +256,8 @@ def test_the_configurations_own_values_are_the_defaults(tmp_path, engine):
     config = tmp_path / "config.yaml"
     config.write_text(CONFIG.replace("use_rec: true", "use_rec: false"))
     page = PAGES["table.png"]
-    assert Engine(Settings(config=config)).read(page, Options()) == engine.read(
-        page, Options(use_rec=False)
+    assert read_lines(Engine(Settings(config=config)), page) == read_lines(
+        engine, page, use_rec=False
     )
 
 
@@ -306,7 +309,7 @@ def characters_wrong(engine: Engine) -> int:
 
 
 def texts(engine: Engine, page: np.ndarray) -> list[str]:
-    return [line.text for line in engine.read(page, Options())]
+    return [line.text for line in read_lines(engine, page)]
 
 
 def test_the_fast_profile_reads_the_drawn_pages_as_well_as_the_exact_one(fast, engine):
@@ -337,7 +340,7 @@ def test_the_fast_profile_recognises_each_line_on_its_own(fast, engine):
         holder.session = lambda batch, seen=seen, model=model, **granted: (
             seen.append(batch.shape) or model(batch, **granted)
         )
-        reader.read(PAGES["table.png"], Options())
+        read_lines(reader, PAGES["table.png"])
         holder.session = model
         shapes[reader] = seen
     lines = len(TRUTH["table.png"])
@@ -349,5 +352,5 @@ def test_the_fast_profile_recognises_each_line_on_its_own(fast, engine):
 
 def test_the_page_is_not_changed(engine):
     page = PAGES["table.png"].copy()
-    engine.read(page, Options(return_word_box=True))
+    read_lines(engine, page, return_word_box=True)
     assert np.array_equal(page, PAGES["table.png"])

@@ -1,12 +1,12 @@
-"""Graphs are rewritten where that saves something; test_sessions compares what they compute."""
+"""Graphs are rewritten where that saves something; test_runtimes compares what they compute."""
 
 from collections import Counter
 
 import onnxruntime
 import pytest
-from test_sessions import MODELS
+from test_runtimes import MODELS
 
-from ocr_runtime import graphs
+from ocr_runtime.reading import graphs
 
 
 @pytest.fixture(scope="module")

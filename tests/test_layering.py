@@ -1,4 +1,4 @@
-"""Doors open downwards only: which room may import which, and who alone knows a library."""
+"""Imports point one way, and each foreign library is known where it belongs."""
 
 import ast
 from pathlib import Path
@@ -6,83 +6,84 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-MAY_IMPORT = {
-    "settings": set(),
-    "errors": set(),
-    "schema": {"errors"},
-    "forms": {"errors"},
-    "decoding": {"errors"},
-    "graphs": set(),
-    "sessions": {"graphs", "settings", "errors"},
-    "pool": {"errors"},
-    "engine": {"sessions", "schema", "settings", "errors"},
-    "logs": set(),
-    "access": {"errors"},
-    "bodies": {"errors"},
-    "connections": {"errors"},
-    "metrics": {"errors"},
-    "http": {
-        "access",
-        "bodies",
-        "connections",
-        "errors",
-        "forms",
-        "logs",
-        "metrics",
-        "pool",
-        "settings",
-    },
-    "docs": {"schema", "forms", "errors"},
-}
+FOLDERS = ["documents", "reading", "outputs", "serving"]
+"""A folder may import those before it, and every folder `settings` and `errors`."""
+EVERYBODY = {"settings", "errors", "__init__"}
+
 ALONE_KNOWS = {
-    "PIL": {"decoding"},
-    "onnxruntime": {"sessions"},
-    "google": {"graphs"},
-    "rapidocr": {"engine"},
-    "cv2": {"engine"},
-    "python_multipart": {"forms"},
-    "starlette": {"http", "docs", "access", "bodies", "metrics"},
-    "uvicorn": {"connections"},
-    "h11": {"connections"},
-    "prometheus_client": {"metrics"},
-    "opentelemetry": {"metrics"},
-    "bentoml": {"service", "metrics"},
+    "PIL": {"documents.images"},
+    "onnxruntime": {"reading.runtimes"},
+    "google": {"reading.graphs"},
+    "rapidocr": {"reading.engine"},
+    "cv2": {"documents.images", "reading.engine"},
+    "python_multipart": {"serving.forms"},
+    "starlette": {"serving"},
+    "uvicorn": {"serving.connections"},
+    "h11": {"serving.connections"},
+    "prometheus_client": {"serving.metrics"},
+    "opentelemetry": {"serving.metrics"},
+    "bentoml": {"service", "serving.metrics"},
 }
+MODULES = {
+    ".".join(path.relative_to(ROOT / "ocr_runtime").with_suffix("").parts): path
+    for path in (ROOT / "ocr_runtime").glob("**/*.py")
+} | {"service": ROOT / "service.py"}
 
 
-def imports(room: str) -> set[str]:
-    path = ROOT / ("service.py" if room == "service" else f"ocr_runtime/{room}.py")
+def imports(module: str) -> set[str]:
+    """The names of what a module imports; `ocr_runtime.x` also for `from ocr_runtime import x`."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(MODULES[module].read_text())):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.level:
-            found |= {f".{node.module or alias.name}" for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            found.add(node.module or "")
+            assert not node.level, "import from ocr_runtime, not from dots"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
     return found
 
 
-def test_every_room_is_in_the_plan():
-    assert {path.stem for path in ROOT.glob("ocr_runtime/*.py")} == {*MAY_IMPORT, "__init__"}
+def ours(module: str) -> set[str]:
+    """Our modules that a module imports."""
+    names = {name.removeprefix("ocr_runtime.") for name in imports(module)}
+    return {known for known in MODULES for name in names if f"{name}.".startswith(f"{known}.")}
 
 
-@pytest.mark.parametrize("room", MAY_IMPORT)
-def test_a_room_imports_only_rooms_below_it(room):
-    assert {name[1:] for name in imports(room) if name.startswith(".")} <= MAY_IMPORT[room]
+def rank(module: str) -> int:
+    return FOLDERS.index(module.partition(".")[0])
 
 
-@pytest.mark.parametrize("room", [*MAY_IMPORT, "service"])
-def test_a_library_is_known_to_its_room_alone(room):
-    known = {name.split(".")[0] for name in imports(room)}
-    assert {
-        library for library in known & set(ALONE_KNOWS) if room not in ALONE_KNOWS[library]
-    } == set()
+def test_every_module_lies_in_a_folder_of_the_plan():
+    loose = {module for module in MODULES if module.partition(".")[0] not in FOLDERS}
+    assert loose == {*EVERYBODY, "service"}
 
 
-def test_the_door_is_short_and_no_function_is_longer_than_a_screen():
-    assert len((ROOT / "service.py").read_text().splitlines()) < 100
-    for path in [ROOT / "service.py", *ROOT.glob("ocr_runtime/*.py")]:
+@pytest.mark.parametrize("module", sorted(set(MODULES) - {"service"}))
+def test_imports_point_one_way(module):
+    folders = ours(module) - EVERYBODY
+    if module in EVERYBODY:
+        assert folders <= EVERYBODY
+    else:
+        assert all(rank(other) <= rank(module) for other in folders)
+
+
+def test_no_circle_of_modules():
+    left = {module: ours(module) - {module} for module in MODULES}
+    while left:
+        free = {module for module, needs in left.items() if not needs & set(left)}
+        assert free, f"these import one another: {sorted(left)}"
+        left = {module: needs for module, needs in left.items() if module not in free}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_library_is_known_where_it_belongs(module):
+    known = {name.split(".")[0] for name in imports(module)} & set(ALONE_KNOWS)
+    home = {module, module.partition(".")[0]}
+    assert {library for library in known if not home & ALONE_KNOWS[library]} == set()
+
+
+def test_service_is_an_entry_point_and_no_function_is_longer_than_a_screen():
+    assert len(MODULES["service"].read_text().splitlines()) <= 100
+    for module, path in MODULES.items():
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                assert node.end_lineno - node.lineno < 50, f"{path.name}: {node.name}"
+                assert node.end_lineno - node.lineno < 50, f"{module}: {node.name}"

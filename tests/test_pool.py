@@ -13,7 +13,7 @@ from contextvars import ContextVar
 import pytest
 
 from ocr_runtime.errors import Busy, Timeout
-from ocr_runtime.pool import Pool
+from ocr_runtime.serving.pool import Pool
 
 
 class Gate:

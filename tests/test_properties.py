@@ -21,10 +21,10 @@ from PIL import Image
 from serving import BENTOML, ROOT, clean_environ, serving
 from urllib3.filepost import encode_multipart_formdata
 
-from ocr_runtime.decoding import _from_base64, decode
+from ocr_runtime.documents.images import _from_base64, decode
 from ocr_runtime.errors import InvalidBase64, InvalidOption, MissingImage, OCRError
-from ocr_runtime.forms import READERS, parse
-from ocr_runtime.schema import OCRRequest, Options, understand
+from ocr_runtime.serving.forms import READERS, parse
+from ocr_runtime.serving.requests import OCRRequest, RequestOptions, validate_request
 
 EXAMPLES = int(os.environ.get("PROPERTY_EXAMPLES", "100"))
 settings.register_profile(
@@ -104,11 +104,11 @@ SPELT = st.sampled_from(
 )
 
 
-@given(st.dictionaries(st.sampled_from(sorted(Options.model_fields)), SPELT | JSON))
+@given(st.dictionaries(st.sampled_from(sorted(RequestOptions.model_fields)), SPELT | JSON))
 def test_an_option_is_of_its_type_or_named(fields):
     named, options = "", ()
     try:
-        _, options = understand({"image_data": "aGk=", **fields})
+        _, options = validate_request({"image_data": "aGk=", **fields})
     except InvalidOption as exc:
         named = str(exc).partition(" ")[0]
     assert named in {"", *fields}
@@ -126,7 +126,7 @@ def test_an_option_is_of_its_type_or_named(fields):
 @given(st.dictionaries(st.sampled_from(sorted(OCRRequest.model_fields)), JSON | st.binary()))
 def test_any_fields_are_a_request_or_our_error(fields):
     try:
-        image, _ = understand(fields)
+        image, _ = validate_request(fields)
     except OCRError:
         return
     assert isinstance(image, bytes | str)
@@ -226,7 +226,7 @@ LABELS = st.sampled_from(
 def test_any_body_is_fields_or_our_error(content_type, body):
     try:
         fields = parse(content_type, body, names=OCRRequest.model_fields)
-        understand(fields)
+        validate_request(fields)
     except OCRError:
         return
     assert set(fields) <= set(OCRRequest.model_fields)

@@ -12,7 +12,7 @@ from rapidocr.main import DEFAULT_CFG_PATH
 from serving import ROOT, Server, clean_environ, free_port
 
 from ocr_runtime.errors import OCRError
-from ocr_runtime.schema import OCRRequest
+from ocr_runtime.serving.requests import OCRRequest
 from ocr_runtime.settings import Settings
 
 README = (ROOT / "README.md").read_text()

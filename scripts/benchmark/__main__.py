@@ -14,7 +14,7 @@ from typing import Any
 
 from PIL import Image
 
-from ocr_runtime.decoding import decode
+from ocr_runtime.documents.images import decode
 
 from . import report
 from .load import drive

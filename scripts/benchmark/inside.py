@@ -24,9 +24,9 @@ import numpy as np  # noqa: E402, its threads follow the affinity
 import onnxruntime  # noqa: E402
 from rapidocr.main import root_dir  # noqa: E402
 
-from ocr_runtime.decoding import decode  # noqa: E402
-from ocr_runtime.engine import Engine  # noqa: E402
-from ocr_runtime.schema import Options  # noqa: E402
+from ocr_runtime.documents.images import decode  # noqa: E402
+from ocr_runtime.reading.engine import Engine  # noqa: E402
+from ocr_runtime.reading.page import ReadingOptions  # noqa: E402
 from ocr_runtime.settings import Settings  # noqa: E402
 
 from .load import drive  # noqa: E402
@@ -44,7 +44,7 @@ def pages(paths: list[str]) -> list[np.ndarray]:
 
 
 def texts(reader: Engine, page: np.ndarray) -> list[str]:
-    return [line.text or "" for line in reader.read(page, Options())]
+    return [line.text or "" for line in reader.read(page, ReadingOptions()).lines]
 
 
 def seconds(work: Callable[[], Any], rounds: int = 5) -> float:
@@ -72,7 +72,7 @@ def stages(paths: list[str]) -> dict[str, dict[str, float]]:
             images = pages(paths)
             spent["decoding"] = time.perf_counter() - start
             for page in images:
-                reader.read(page, Options())
+                reader.read(page, ReadingOptions())
             total = time.perf_counter() - start
         found[profile] = {**spent, "the rest": total - sum(spent.values()), "all": total}
     return found
@@ -182,7 +182,9 @@ def cores(paths: list[str]) -> dict[str, float]:
         page = decode(image, max_pixels=10**9)
         return [
             line.text or ""
-            for line in reader.read(page, Options(), grant=lambda _: nullcontext(granted))
+            for line in reader.read(
+                page, ReadingOptions(), grant=lambda _: nullcontext(granted)
+            ).lines
         ]
 
     drive(lambda image: read(image, CORES), data, callers=1, count=len(data))
@@ -236,14 +238,15 @@ def serving(paths: list[str]) -> dict[str, float]:
 
     from urllib3 import encode_multipart_formdata  # noqa: PLC0415
 
-    from ocr_runtime import forms  # noqa: PLC0415
-    from ocr_runtime.schema import OCRRequest, answer  # noqa: PLC0415
+    from ocr_runtime.outputs.rapidocr import write  # noqa: PLC0415
+    from ocr_runtime.serving import forms  # noqa: PLC0415
+    from ocr_runtime.serving.requests import OCRRequest  # noqa: PLC0415
 
     image, reader = Path(paths[0]).read_bytes(), engine()
     connection = HTTPConnection(os.environ["URL"].removeprefix("http://"))
     fields = {"image_file": ("page.png", image), "use_det": "false"}
     body, content_type = encode_multipart_formdata(fields)
-    page, options = decode(image, max_pixels=10**9), Options(use_det=False)
+    page, options = decode(image, max_pixels=10**9), ReadingOptions(use_det=False)
 
     def call(method: str, path: str, *content: Any) -> bytes:
         connection.request(method, path, *content)
@@ -254,10 +257,10 @@ def serving(paths: list[str]) -> dict[str, float]:
         "engine": lambda: reader.read(page, options),
         "decoding": lambda: decode(image, max_pixels=10**9),
         "reading the form": lambda: forms.parse(content_type, body, names=OCRRequest.model_fields),
-        "writing the answer": lambda: answer(reader_lines, score_format="string").model_dump_json(),
+        "writing the answer": lambda: write(read, score_format="string").model_dump_json(),
         "an empty request (/livez)": lambda: call("GET", "/livez"),
     }
-    reader_lines = reader.read(page, options)
+    read = reader.read(page, options)
     spent: dict[str, list[float]] = collections.defaultdict(list)
     for turn in range(60):
         for name, work in steps.items():

@@ -15,8 +15,8 @@ import onnxruntime
 from onnxruntime import InferenceSession
 from onnxruntime.datasets import get_example
 
-from .graphs import in_blocks
-from .settings import SettingsError
+from ocr_runtime.reading.graphs import in_blocks
+from ocr_runtime.settings import SettingsError
 
 Grant = Callable[[int], AbstractContextManager[int]]
 

@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from typing import TypeVar
 
-from .errors import Busy, Timeout
+from ocr_runtime.errors import Busy, Timeout
 
 T = TypeVar("T")
 Grant = Callable[[int], AbstractContextManager[int]]

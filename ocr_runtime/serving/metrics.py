@@ -57,7 +57,7 @@ from starlette.responses import Response  # noqa: E402
 from starlette.routing import Route  # noqa: E402
 from starlette.types import ASGIApp, Receive, Scope, Send  # noqa: E402
 
-from .errors import OCRError  # noqa: E402
+from ocr_runtime.errors import OCRError  # noqa: E402
 
 mmap_dict._INITIAL_MMAP_SIZE = _FILE_BYTES  # noqa: SLF001, so that none grows: see `_reserve`
 _SECONDS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 60)

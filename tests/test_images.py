@@ -9,7 +9,7 @@ import pytest
 from conftest import bgr, encoded
 from PIL import Image, ImageOps
 
-from ocr_runtime.decoding import FORMATS, decode
+from ocr_runtime.documents.images import FORMATS, decode
 from ocr_runtime.errors import ImageTooLarge, InvalidBase64, UnsupportedImage
 
 MAX_PIXELS = 50_000_000

@@ -28,12 +28,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from . import connections, forms, logs, metrics
-from .access import Keys
-from .bodies import Bodies, Body
-from .errors import Internal, MalformedRequest, OCRError, UnsupportedMediaType, by_status
-from .pool import Pool
-from .settings import Settings
+from ocr_runtime.errors import Internal, MalformedRequest, OCRError, UnsupportedMediaType, by_status
+from ocr_runtime.serving import connections, forms, logs, metrics
+from ocr_runtime.serving.access import Keys
+from ocr_runtime.serving.bodies import Bodies, Body
+from ocr_runtime.serving.pool import Pool
+from ocr_runtime.settings import Settings
 
 logger = logging.getLogger("rapidocr")
 

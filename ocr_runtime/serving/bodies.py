@@ -10,7 +10,7 @@ from typing import Self
 from starlette.datastructures import Headers
 from starlette.types import Message, Receive
 
-from .errors import BodyTooLarge, Busy, OCRError, SlowBody
+from ocr_runtime.errors import BodyTooLarge, Busy, OCRError, SlowBody
 
 _LARGEST_HELD = 8
 """All bodies together may take the memory of so many of the largest."""

@@ -10,7 +10,7 @@ from openapi_spec_validator import validate
 
 from ocr_runtime import __version__
 from ocr_runtime.errors import OCRError
-from ocr_runtime.schema import OCRRequest
+from ocr_runtime.serving.requests import OCRRequest
 
 HTTP_ERRORS = {error.status for error in OCRError.__subclasses__()}
 

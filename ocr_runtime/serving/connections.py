@@ -16,7 +16,7 @@ import h11
 import uvicorn.config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from .errors import MalformedRequest
+from ocr_runtime.errors import MalformedRequest
 
 _HEADER_SECONDS = 10.0
 """How long a connection may be silent, or its request's header may take: uvicorn has no limit."""

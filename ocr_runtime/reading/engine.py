@@ -39,10 +39,10 @@ from rapidocr.inference_engine.onnxruntime.provider_config import ProviderConfig
 from rapidocr.utils.process_img import ResizeImgError, map_boxes_to_original
 from rapidocr.utils.typings import EngineType
 
-from .errors import InvalidOption
-from .schema import Box, Line, Options
-from .sessions import Arena, Grant, Model
-from .settings import Settings, SettingsError
+from ocr_runtime.errors import InvalidOption
+from ocr_runtime.reading.page import Block, Line, Page, ReadingOptions, Word
+from ocr_runtime.reading.runtimes import Arena, Grant, Model
+from ocr_runtime.settings import Settings, SettingsError
 
 Stage = Callable[[str], AbstractContextManager[None]]
 """Stands around a stage of a call, by its name."""
@@ -75,7 +75,7 @@ class Engine:
         self._ocr = _load(settings, self._arena)
         _warm_up(self._ocr, settings)
         try:
-            self.read(_WORD, Options())
+            self.read(_WORD, ReadingOptions())
         except Exception as exc:  # whatever a value of the configuration makes RapidOCR raise
             raise SettingsError(
                 f"OCR_CONFIG={settings.config}: no page can be read with it"
@@ -84,11 +84,11 @@ class Engine:
     def read(
         self,
         page: np.ndarray,
-        options: Options,
+        options: ReadingOptions,
         *,
         grant: Grant | None = None,
         stage: Stage = lambda _: nullcontext(),
-    ) -> list[Line]:
+    ) -> Page:
         """Find and read the lines of one page. Calls may overlap in any number of threads.
 
         Args:
@@ -100,7 +100,7 @@ class Engine:
             stage: stands around detection, classification and recognition, by these names.
 
         Returns:
-            The lines in reading order, boxes in pixels of `page`; none where there is no text.
+            The page, boxes in pixels of `page`; without lines where there is no text.
 
         Raises:
             InvalidOption: the options ask for nothing.
@@ -108,9 +108,11 @@ class Engine:
         ocr = _for_one_call(self._ocr, options, grant)
         ocr.stage = stage
         try:
-            return _read(ocr, page, options)
+            lines = _read(ocr, page, options)
         finally:
             self._arena.tidy()
+        height, width = page.shape[:2]
+        return Page(width=width, height=height, blocks=[Block(lines=lines)] if lines else [])
 
 
 def _load(settings: Settings, arena: Arena) -> RapidOCR:
@@ -210,7 +212,7 @@ def _warm_up(ocr: RapidOCR, settings: Settings) -> None:
             raise SettingsError(f"{name}: the model does not do the stage of {setting}") from exc
 
 
-def _for_one_call(shared: RapidOCR, options: Options, grant: Grant | None) -> RapidOCR:
+def _for_one_call(shared: RapidOCR, options: ReadingOptions, grant: Grant | None) -> RapidOCR:
     """Copy RapidOCR so shallowly that the models are shared and the options are not."""
     ocr = copy.copy(shared)
     for name, _ in _STAGES.values():
@@ -228,7 +230,7 @@ def _for_one_call(shared: RapidOCR, options: Options, grant: Grant | None) -> Ra
     return ocr
 
 
-def _read(ocr: RapidOCR, page: np.ndarray, options: Options) -> list[Line]:
+def _read(ocr: RapidOCR, page: np.ndarray, options: ReadingOptions) -> list[Line]:
     if not (ocr.use_det or ocr.use_cls or ocr.use_rec):
         raise InvalidOption("use_det, use_cls and use_rec are all off: nothing is asked for.")
     shrunk, record = ocr.preprocess_img(page)
@@ -246,7 +248,7 @@ def _read(ocr: RapidOCR, page: np.ndarray, options: Options) -> list[Line]:
     if ocr.use_rec:
         return list(_whole_page(ocr, rec, page, options))
     label, score = cls.cls_res[0]
-    return [Line(score=float(score), cls_label=label)]
+    return [Line(score=float(score), direction=label)]
 
 
 def _original_shapes(
@@ -270,18 +272,21 @@ def _lines(
 
 def _words(
     ocr: RapidOCR, text: str, info: WordInfo, box: np.ndarray, shape: tuple[int, int]
-) -> list[tuple[str, float, Box]]:
+) -> list[Word]:
     """Place a line's words as RapidOCR does, which asks for a crop but uses only its shape."""
     line = TextRecOutput(txts=(text,), word_results=(info,))
     try:
         placed = ocr.cal_rec_boxes([np.empty(shape)], [box], line, ocr.return_single_char_box)
     except (ValueError, IndexError, OverflowError, cv2.error):  # a box without an area
         return []
-    return [(word, float(score), corners) for word, score, corners in placed.word_results[0]]
+    return [
+        Word(text=word, score=float(score), box=corners)
+        for word, score, corners in placed.word_results[0]
+    ]
 
 
 def _whole_page(
-    ocr: RapidOCR, rec: TextRecOutput, page: np.ndarray, options: Options
+    ocr: RapidOCR, rec: TextRecOutput, page: np.ndarray, options: ReadingOptions
 ) -> Iterator[Line]:
     """The page as one line. RapidOCR applies its `text_score` to detected lines only."""
     text, score = rec.txts[0], rec.scores[0]
@@ -295,7 +300,8 @@ def _whole_page(
         names, boxes, scores = place.cal_ocr_word_box(
             text, corners, rec.word_results[0], ocr.return_single_char_box
         )
-        words = list(zip(names, map(float, scores), place.adjust_box_overlap(boxes), strict=False))
+        placed = zip(names, scores, place.adjust_box_overlap(boxes), strict=False)
+        words = [Word(text=name, score=float(each), box=box) for name, each, box in placed]
     yield Line(score=float(score), text=text, words=words)
 
 
@@ -405,7 +411,7 @@ _STAGES = {
     "Rec": ("text_rec", TextRecognizer),
 }
 
-if __name__ == "__main__":  # as `python -m ocr_runtime.engine`: can the models be used?
+if __name__ == "__main__":  # as `python -m ocr_runtime.reading.engine`: can the models be used?
     try:
         Engine(Settings.from_environ(os.environ))
     except SettingsError as exc:

@@ -9,7 +9,7 @@ from collections.abc import Collection
 
 from starlette.datastructures import Headers
 
-from .errors import Unauthorized
+from ocr_runtime.errors import Unauthorized
 
 
 class Keys:

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
 from PIL.ExifTags import Base as Tag
 
-from .errors import ImageTooLarge, InvalidBase64, MissingImage, UnsupportedImage
+from ocr_runtime.errors import ImageTooLarge, InvalidBase64, MissingImage, UnsupportedImage
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 

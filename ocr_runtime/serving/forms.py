@@ -18,7 +18,7 @@ from python_multipart import FormParser
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 
-from .errors import AmbiguousImage, MalformedRequest, UnsupportedMediaType
+from ocr_runtime.errors import AmbiguousImage, MalformedRequest, UnsupportedMediaType
 
 Fields = dict[str, Any]
 _Parameters = dict[bytes, bytes]

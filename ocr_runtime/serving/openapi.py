@@ -14,9 +14,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from . import schema
-from .errors import by_status
-from .forms import READERS
+from ocr_runtime.errors import by_status
+from ocr_runtime.serving.forms import READERS
 
 _REF = "#/components/schemas/{model}"
 
@@ -145,7 +144,9 @@ def _operation(api: API, schemas: dict[str, Any]) -> dict[str, Any]:
 
 def _add(model: Any, schemas: dict[str, Any]) -> str:
     """Put a model's schema, and those that it uses, among `schemas`; return its name."""
-    name: str = next(base.__name__ for base in model.__mro__ if base.__module__ == schema.__name__)
+    name: str = next(
+        base.__name__ for base in model.__mro__ if base.__module__.startswith("ocr_runtime.")
+    )
     content = model.model_json_schema(mode="serialization", ref_template=_REF)
     schemas.update(content.pop("$defs", {}))
     for field in content.get("properties", {}).values():

@@ -8,14 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import DATA, TRUTH
+from conftest import DATA, TRUTH, read_lines
 from rapidocr.main import root_dir
 
-from ocr_runtime import graphs, sessions
-from ocr_runtime.decoding import decode
-from ocr_runtime.engine import Engine
-from ocr_runtime.schema import Options
-from ocr_runtime.sessions import Arena, Model
+from ocr_runtime.documents.images import decode
+from ocr_runtime.reading import graphs, runtimes
+from ocr_runtime.reading.engine import Engine
+from ocr_runtime.reading.runtimes import Arena, Model
 from ocr_runtime.settings import Settings, SettingsError
 
 MODELS = {
@@ -38,7 +37,7 @@ for path in sys.argv[2:]:
 IN_A_FRESH_PROCESS = """
 import sys, threading, numpy as np
 from pathlib import Path
-from ocr_runtime.sessions import Arena, Model
+from ocr_runtime.reading.runtimes import Arena, Model
 Model(
     Path(sys.argv[1]),
     setting="it",
@@ -54,7 +53,7 @@ threading.Thread(target=lambda: print((tiny * np.float32(0.5)).any())).start()
 OVERLAP = """
 import sys, threading, numpy as np, psutil
 from pathlib import Path
-from ocr_runtime.sessions import Arena, Model
+from ocr_runtime.reading.runtimes import Arena, Model
 arena = Arena(80 << 20)
 model = Model(
     Path(sys.argv[1]),
@@ -116,7 +115,7 @@ def batches() -> dict[str, list[np.ndarray]]:
         holder = getattr(engine._ocr, stage)
         holder.session = record(stage, holder.session)
     for name in TRUTH:
-        engine.read(decode((DATA / name).read_bytes(), max_pixels=10**8), Options())
+        read_lines(engine, decode((DATA / name).read_bytes(), max_pixels=10**8))
     return seen
 
 
@@ -136,13 +135,13 @@ def test_every_bit_is_that_of_a_plain_session(stage, batches, tmp_path):
 
 
 def test_the_detector_is_rewritten(monkeypatch):
-    written, replace = [], sessions._replace
+    written, replace = [], runtimes._replace
 
     def record(file, content):
         written.append(content)
         replace(file, content)
 
-    monkeypatch.setattr(sessions, "_replace", record)
+    monkeypatch.setattr(runtimes, "_replace", record)
     opened(MODELS["text_det"])
     assert written == []
     opened(MODELS["text_det"], one_image=True)
@@ -160,7 +159,7 @@ def zero_a_weight(model: bytes) -> bytes:
 def test_a_model_that_would_compute_something_else_is_left_as_it_is(rewrite, batches, monkeypatch):
     batch = batches["text_det"][0]
     expected = opened(MODELS["text_det"])(batch)
-    monkeypatch.setattr(sessions, "in_blocks", rewrite)
+    monkeypatch.setattr(runtimes, "in_blocks", rewrite)
     assert np.array_equal(opened(MODELS["text_det"], one_image=True)(batch), expected)
 
 
