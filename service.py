@@ -81,9 +81,9 @@ class RapidOCRService:
             started()
             with metrics.stage("decode"):
                 image, options = validate_request(fields())
-                pixels = decode(image, max_pixels=settings.max_pixels)
-            page = self.engine.read(pixels, options, grant=grant, stage=metrics.stage)
-            middleware.note(pixels=pixels.size // 3, lines=len(page.lines))
+                page_image = decode(image, max_pixels=settings.max_pixels)
+            page = self.engine.read(page_image, options, grant=grant, stage=metrics.stage)
+            middleware.note(pixels=page_image.pixels.size // 3, lines=len(page.lines))
             with metrics.stage("encode"):
                 return rapidocr.write(page, score_format=settings.score_format)
 

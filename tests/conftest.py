@@ -13,6 +13,7 @@ from PIL import Image
 from rapidocr import RapidOCR
 from serving import Server, serving
 
+from ocr_runtime.documents.images import PageImage
 from ocr_runtime.reading.engine import Engine
 from ocr_runtime.reading.page import Line, ReadingOptions
 from ocr_runtime.settings import Settings
@@ -39,7 +40,7 @@ def bgr(image: Image.Image) -> np.ndarray:
 
 def read_lines(engine: Engine, page: np.ndarray, grant: Any = None, **options: Any) -> list[Line]:
     """The lines that an engine reads from a page with these options."""
-    return engine.read(page, ReadingOptions(**options), grant=grant).lines
+    return engine.read(PageImage.of(page), ReadingOptions(**options), grant=grant).lines
 
 
 @pytest.fixture(scope="session")

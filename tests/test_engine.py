@@ -14,13 +14,13 @@ from rapidocr.ch_ppocr_det.utils import DetPreProcess
 from rapidocr.main import DEFAULT_CFG_PATH, root_dir
 from rapidocr.utils.process_img import ResizeImgError
 
-from ocr_runtime.documents.images import decode
+from ocr_runtime.documents.images import PageImage, decode
 from ocr_runtime.errors import InvalidOption, Timeout
 from ocr_runtime.reading.engine import Engine
 from ocr_runtime.reading.page import Line, ReadingOptions, Word
 from ocr_runtime.settings import Settings, SettingsError
 
-PAGES = {name: decode((DATA / name).read_bytes(), max_pixels=10**8) for name in TRUTH}
+PAGES = {name: decode((DATA / name).read_bytes(), max_pixels=10**8).pixels for name in TRUTH}
 CONFIG = DEFAULT_CFG_PATH.read_text()
 FEW = ["chinese.png", "table.png", "line_upside_down.png", "blank.png"]
 FLAGS = [
@@ -85,11 +85,11 @@ def test_the_text_is_what_was_drawn(name, engine):
 def test_options_of_calls_that_overlap_never_touch(engine):
     page = PAGES["table.png"]
     choices = [ReadingOptions(**options) for options in FLAGS + OPTIONS + [{}]]
-    alone = [engine.read(page, options) for options in choices]
+    alone = [engine.read(PageImage.of(page), options) for options in choices]
     order = list(range(len(choices))) * 3
     np.random.default_rng(1).shuffle(order)
     with ThreadPoolExecutor(6) as threads:
-        together = list(threads.map(lambda i: engine.read(page, choices[i]), order))
+        together = list(threads.map(lambda i: engine.read(PageImage.of(page), choices[i]), order))
     assert together == [alone[i] for i in order]
 
 

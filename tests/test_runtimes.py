@@ -115,7 +115,7 @@ def batches() -> dict[str, list[np.ndarray]]:
         holder = getattr(engine._ocr, stage)
         holder.session = record(stage, holder.session)
     for name in TRUTH:
-        read_lines(engine, decode((DATA / name).read_bytes(), max_pixels=10**8))
+        read_lines(engine, decode((DATA / name).read_bytes(), max_pixels=10**8).pixels)
     return seen
 
 

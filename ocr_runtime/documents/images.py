@@ -9,6 +9,8 @@ import io
 import logging
 import re
 import warnings
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
@@ -49,7 +51,30 @@ _UPRIGHT = {
 }
 
 
-def decode(image: bytes | str, *, max_pixels: int) -> np.ndarray:
+@dataclass(frozen=True, kw_only=True)
+class PageImage:
+    """One page to be read, as a person sees it.
+
+    Args:
+        pixels: uint8, shape (H, W, 3), BGR, upright, square.
+        width, height: size of the page as it was sent, in pixels, EXIF orientation applied. It is
+            not that of `pixels` where the sent pixels are not square.
+        pages: how many pages the document has that this is the first of.
+    """
+
+    pixels: np.ndarray
+    width: int
+    height: int
+    pages: int = 1
+
+    @classmethod
+    def of(cls, pixels: np.ndarray) -> Self:
+        """Make a page of pixels that are square already."""
+        height, width = pixels.shape[:2]
+        return cls(pixels=pixels, width=width, height=height)
+
+
+def decode(image: bytes | str, *, max_pixels: int) -> PageImage:
     """Decode one image the way a person sees it.
 
     Args:
@@ -58,7 +83,7 @@ def decode(image: bytes | str, *, max_pixels: int) -> np.ndarray:
         max_pixels: largest accepted width x height, checked on the header.
 
     Returns:
-        The page as uint8, shape (H, W, 3), BGR, EXIF rotation applied, read-only.
+        The page, its pixels read-only.
 
     Raises:
         InvalidBase64, MissingImage: text that is not base64, or that is base64 of nothing.
@@ -88,7 +113,7 @@ def decode(image: bytes | str, *, max_pixels: int) -> np.ndarray:
     if orientation in _UPRIGHT:
         page = page.transpose(_UPRIGHT[orientation])
     samples = np.frombuffer(page.tobytes("raw", "BGR"), np.uint8)
-    return samples.reshape(page.height, page.width, 3)
+    return PageImage.of(samples.reshape(page.height, page.width, 3))
 
 
 def _from_base64(text: str) -> bytes:

@@ -39,6 +39,7 @@ from rapidocr.inference_engine.onnxruntime.provider_config import ProviderConfig
 from rapidocr.utils.process_img import ResizeImgError, map_boxes_to_original
 from rapidocr.utils.typings import EngineType
 
+from ocr_runtime.documents.images import PageImage
 from ocr_runtime.errors import InvalidOption
 from ocr_runtime.reading.page import Block, Line, Page, ReadingOptions, Word
 from ocr_runtime.reading.runtimes import Arena, Grant, Model
@@ -75,7 +76,7 @@ class Engine:
         self._ocr = _load(settings, self._arena)
         _warm_up(self._ocr, settings)
         try:
-            self.read(_WORD, ReadingOptions())
+            self.read(PageImage.of(_WORD), ReadingOptions())
         except Exception as exc:  # whatever a value of the configuration makes RapidOCR raise
             raise SettingsError(
                 f"OCR_CONFIG={settings.config}: no page can be read with it"
@@ -83,7 +84,7 @@ class Engine:
 
     def read(
         self,
-        page: np.ndarray,
+        image: PageImage,
         options: ReadingOptions,
         *,
         grant: Grant | None = None,
@@ -92,7 +93,7 @@ class Engine:
         """Find and read the lines of one page. Calls may overlap in any number of threads.
 
         Args:
-            page: uint8, shape (H, W, 3), BGR, upright.
+            image: the page.
             options: this page's alone; None takes the configured default.
             grant: asked before each run of a model, with the bytes that it needs, holds it back
                 until it may start and says on how many cores; what it raises ends the call.
@@ -100,7 +101,8 @@ class Engine:
             stage: stands around detection, classification and recognition, by these names.
 
         Returns:
-            The page, boxes in pixels of `page`; without lines where there is no text.
+            The page, boxes in pixels of the page as it was sent; without lines where there is no
+            text.
 
         Raises:
             InvalidOption: the options ask for nothing.
@@ -108,11 +110,12 @@ class Engine:
         ocr = _for_one_call(self._ocr, options, grant)
         ocr.stage = stage
         try:
-            lines = _read(ocr, page, options)
+            lines = _read(ocr, image.pixels, options)
         finally:
             self._arena.tidy()
-        height, width = page.shape[:2]
-        return Page(width=width, height=height, blocks=[Block(lines=lines)] if lines else [])
+        height, width = image.pixels.shape[:2]
+        page = Page(width=width, height=height, blocks=[Block(lines=lines)] if lines else [])
+        return page.resized(image.width, image.height)
 
 
 def _load(settings: Settings, arena: Arena) -> RapidOCR:

@@ -4,7 +4,7 @@ Coordinates are pixels of the page as it was sent (EXIF orientation applied), or
 before y. Scores are confidences from 0 to 1.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -98,3 +98,23 @@ class Page:
     def lines(self) -> list[Line]:
         """The lines of all blocks, in their order."""
         return [line for block in self.blocks for line in block.lines]
+
+    def resized(self, width: int, height: int) -> "Page":
+        """Return the page with its boxes in pixels of an image of another size."""
+        if (width, height) == (self.width, self.height):
+            return self
+        x_scale, y_scale = width / self.width, height / self.height
+
+        def scaled(box: Box) -> Box:
+            return [[x * x_scale, y * y_scale] for x, y in box]
+
+        def line_scaled(line: Line) -> Line:
+            words = [replace(word, box=scaled(word.box)) for word in line.words or ()]
+            return replace(
+                line,
+                box=line.box and scaled(line.box),
+                words=None if line.words is None else words,
+            )
+
+        blocks = [Block(lines=list(map(line_scaled, block.lines))) for block in self.blocks]
+        return Page(width=width, height=height, blocks=blocks)

@@ -67,8 +67,8 @@ def upright(folder: Path, into: Path) -> list[Path]:
     into.mkdir()
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() in (".jpg", ".png"):
-            page = decode(path.read_bytes(), max_pixels=10**9)
-            Image.fromarray(page[:, :, ::-1]).save(into / f"{path.stem}.png", compress_level=1)
+            pixels = decode(path.read_bytes(), max_pixels=10**9).pixels
+            Image.fromarray(pixels[:, :, ::-1]).save(into / f"{path.stem}.png", compress_level=1)
     return sorted(into.iterdir())
 
 

@@ -24,7 +24,7 @@ import numpy as np  # noqa: E402, its threads follow the affinity
 import onnxruntime  # noqa: E402
 from rapidocr.main import root_dir  # noqa: E402
 
-from ocr_runtime.documents.images import decode  # noqa: E402
+from ocr_runtime.documents.images import PageImage, decode  # noqa: E402
 from ocr_runtime.reading.engine import Engine  # noqa: E402
 from ocr_runtime.reading.page import ReadingOptions  # noqa: E402
 from ocr_runtime.settings import Settings  # noqa: E402
@@ -39,11 +39,11 @@ def engine(profile: str = "exact") -> Engine:
     return Engine(Settings(profile=profile, threads=CORES))
 
 
-def pages(paths: list[str]) -> list[np.ndarray]:
+def pages(paths: list[str]) -> list[PageImage]:
     return [decode(Path(path).read_bytes(), max_pixels=10**9) for path in paths]
 
 
-def texts(reader: Engine, page: np.ndarray) -> list[str]:
+def texts(reader: Engine, page: PageImage) -> list[str]:
     return [line.text or "" for line in reader.read(page, ReadingOptions()).lines]
 
 
