@@ -8,6 +8,7 @@
     ├── AmbiguousImage            400  both of them, or one of them twice
     ├── InvalidBase64             400  image_data is not base64
     ├── InvalidOption             400  an option is not of its type or range
+    ├── UnknownField              400  a field that the address does not know (OCR_STRICT)
     ├── Unauthorized              401  no API key, or a wrong one
     ├── NotFound                  404
     ├── MethodNotAllowed          405
@@ -24,6 +25,7 @@ Each is raised with a sentence for the caller and carries nothing of the inside.
 An exception that is none of these is our fault: it is logged and answered as `Internal`.
 """
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 
@@ -55,7 +57,7 @@ class MissingImage(OCRError):
 
 class AmbiguousImage(OCRError):
     status, code = 400, "ambiguous_image"
-    sentence = "Send one image only: either image_file or image_data."
+    sentence = "/ocr takes one image: send either image_file or image_data, and only once."
 
 
 class InvalidBase64(OCRError):
@@ -66,6 +68,11 @@ class InvalidBase64(OCRError):
 class InvalidOption(OCRError):
     status, code = 400, "invalid_option"
     sentence = "text_score must be a number from 0 to 1."
+
+
+class UnknownField(OCRError):
+    status, code = 400, "unknown_field"
+    sentence = "The request has a field that this address does not know."
 
 
 class Unauthorized(OCRError):
@@ -123,12 +130,14 @@ class Timeout(OCRError):
     sentence = "The image could not be read in the time allowed."
 
 
-def by_status() -> dict[int, list[type[OCRError]]]:
-    """The errors by their HTTP status, in the order of the tree.
+def by_status(
+    errors: Iterable[type[OCRError]] | None = None,
+) -> dict[int, list[type[OCRError]]]:
+    """Group errors, by default all, by their HTTP status, in the order of the tree.
 
-    The first is what a status stands for that somebody else answered with.
+    The first of a status is the fallback for responses that BentoML or Starlette make themselves.
     """
     found: dict[int, list[type[OCRError]]] = {}
-    for error in OCRError.__subclasses__():
+    for error in OCRError.__subclasses__() if errors is None else errors:
         found.setdefault(error.status, []).append(error)
     return found

@@ -202,6 +202,8 @@ class Settings(BaseModel):
         description="Origins whose pages may call, separated by commas, or `*`; unset: none.",
     )
 
+    strict: bool = Field(default=False, alias="OCR_STRICT", description="x")
+
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Self:
         """Read the settings from environment variables.

@@ -22,7 +22,7 @@ ALONE_KNOWS = {
     "h11": {"serving.connections"},
     "prometheus_client": {"serving.metrics"},
     "opentelemetry": {"serving.metrics"},
-    "bentoml": {"service", "serving.metrics"},
+    "bentoml": {"service", "serving.methods", "serving.metrics"},
 }
 MODULES = {
     ".".join(path.relative_to(ROOT / "ocr_runtime").with_suffix("").parts): path
@@ -82,7 +82,7 @@ def test_a_library_is_known_where_it_belongs(module):
 
 
 def test_service_is_an_entry_point_and_no_function_is_longer_than_a_screen():
-    assert len(MODULES["service"].read_text().splitlines()) <= 100
+    assert len(MODULES["service"].read_text().splitlines()) < 100
     for module, path in MODULES.items():
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):

@@ -19,6 +19,7 @@ from PIL.ExifTags import Base as Tag
 from ocr_runtime.errors import ImageTooLarge, InvalidBase64, MissingImage, UnsupportedImage
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
+ACCEPTED = "JPEG, PNG, WebP, BMP, TIFF or GIF"
 
 Image.MAX_IMAGE_PIXELS = None  # our own limit is checked on the header, before a pixel is decoded
 # What Pillow has to say of damaged files is for the caller, who gets our error, not for the log.

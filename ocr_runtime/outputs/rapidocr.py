@@ -3,12 +3,20 @@
 Page --write--> {"0": {"rec_txt", "dt_boxes", "score"}, "1": ...}
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, RootModel
 from typing_extensions import TypedDict  # pydantic asks for it before Python 3.12
 
 from ocr_runtime.reading.page import Box, Page
+
+EXAMPLE: dict[str, Any] = {
+    "0": {
+        "rec_txt": "香港深圳抽血，",  # noqa: RUF001
+        "dt_boxes": [[265.0, 18.0], [472.0, 231.0], [431.0, 271.0], [223.0, 59.0]],
+        "score": "0.8176",
+    }
+}
 
 Score = Annotated[
     str | float,
@@ -41,19 +49,9 @@ class Entry(TypedDict, total=False):
 
 
 class OCRAnswer(RootModel[dict[str, Entry]]):
-    """The lines in reading order, by their number from "0" upwards; `{}` where there is no text."""
+    """The lines by their number, from "0" upwards; `{}` where there is no text."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "0": {
-                    "rec_txt": "香港深圳抽血，",  # noqa: RUF001
-                    "dt_boxes": [[265.0, 18.0], [472.0, 231.0], [431.0, 271.0], [223.0, 59.0]],
-                    "score": "0.8176",
-                }
-            }
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"example": EXAMPLE})
 
 
 def write(page: Page, *, score_format: Literal["string", "number"]) -> OCRAnswer:

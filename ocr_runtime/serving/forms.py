@@ -1,16 +1,14 @@
-"""A request's body -> its raw fields, in the three content types.
+"""The body of a request -> its fields, unchecked, in the three content types.
 
-    multipart/form-data                 image_file as bytes, the others as text
-    application/x-www-form-urlencoded   all as text
-    application/json                    all as JSON gave them
-
-BentoML's own parsing runs `json.loads` on every form field, caps them at 1 MiB and fetches what
-looks like a URL; python-multipart, which it builds on, does none of this.
+multipart/form-data                 image_file as bytes, all other fields as text
+application/x-www-form-urlencoded   all fields as text
+application/json                    the values as JSON gives them
 """
 
 import json
 import logging
 from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -20,34 +18,55 @@ from python_multipart.multipart import parse_options_header
 
 from ocr_runtime.errors import AmbiguousImage, MalformedRequest, UnsupportedMediaType
 
-Fields = dict[str, Any]
 _Parameters = dict[bytes, bytes]
 
-# What it has to say of broken bodies is for the caller, who gets our error, not for the log.
+# Its warnings about broken bodies concern the caller, who gets our error, not the operator.
 logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
 
 _MAX_FIELDS = 100
 _MAX_VALUES = 10_000
+"""Values in a JSON body, counted by its commas, of which base64 has none. Parsing a million takes
+a second."""
 _MAX_ESCAPES = 100_000
+"""Escapes other than those of base64; decoding each takes about a microsecond."""
 _ESCAPES_OF_BASE64 = {
     escape: bytes([character])
     for character in b"+/=\r\n:;,"
     for escape in (b"%%%02X" % character, b"%%%02x" % character)
 }
-_MAX_PART_HEADER_BYTES = 1 << 20  # a file name may be very long
+_MAX_PART_HEADER_BYTES = 1 << 20
+"""Of a multipart part: its header holds the file name, which may be very long."""
 
 
-def parse(content_type: str, body: bytes, *, names: Collection[str]) -> Fields:
-    """Split a body into its fields; others than those of `names` are left out.
+@dataclass(frozen=True)
+class ParsedForm:
+    """The fields of a request that the endpoint knows, and the names of all others."""
+
+    fields: dict[str, Any]
+    ignored: tuple[str, ...] = ()
+
+
+def known(fields: dict[str, Any], *, names: Collection[str]) -> ParsedForm:
+    """Separate the fields with one of `names` from all others."""
+    return _unique(fields.items(), names)
+
+
+def parse(content_type: str, body: bytes, *, names: Collection[str]) -> ParsedForm:
+    """Split a body into its fields.
+
+    Args:
+        content_type: the header of the request.
+        body: as it was sent.
+        names: of the fields that the endpoint knows; all others are only named in the result.
 
     Raises:
         UnsupportedMediaType: `content_type` is none of the three.
-        MalformedRequest: the body is not what `content_type` says, or repeats an option.
+        MalformedRequest: the body is not what `content_type` says, or it repeats an option.
         AmbiguousImage: the body repeats an image.
     """
     media_type, parameters = parse_options_header(content_type)
     if not media_type and not body:
-        return {}
+        return ParsedForm({})
     try:
         read = READERS[media_type.strip().decode("latin-1")]
     except KeyError as exc:
@@ -55,7 +74,7 @@ def parse(content_type: str, body: bytes, *, names: Collection[str]) -> Fields:
     return read(body, parameters, names)
 
 
-def _multipart(body: bytes, parameters: _Parameters, names: Collection[str]) -> Fields:
+def _multipart(body: bytes, parameters: _Parameters, names: Collection[str]) -> ParsedForm:
     pairs: list[tuple[str, Any]] = []
     ended: list[bool] = []
 
@@ -90,20 +109,20 @@ def _multipart(body: bytes, parameters: _Parameters, names: Collection[str]) -> 
     return _unique(pairs, names)
 
 
-def _urlencoded(body: bytes, _: _Parameters, names: Collection[str]) -> Fields:
+def _urlencoded(body: bytes, _: _Parameters, names: Collection[str]) -> ParsedForm:
     if body.count(b"&") >= _MAX_FIELDS:
         raise MalformedRequest("The form has too many fields.")
     pairs = [field.partition(b"=") for field in body.split(b"&") if field]
     unescaped = ((_unescaped(name), _text(_unescaped(value))) for name, _, value in pairs)
-    fields = _unique(unescaped, names)
-    image_data = fields.get("image_data", "")
+    form = _unique(unescaped, names)
+    image_data = form.fields.get("image_data", "")
     if image_data.strip() and b"%2B" not in body.upper():  # base64 whose "+" were not escaped
-        fields["image_data"] = image_data.replace(" ", "+")
-    return fields
+        form.fields["image_data"] = image_data.replace(" ", "+")
+    return form
 
 
 def _unescaped(text: bytes) -> str:
-    """Undo the escapes of a form, those of base64 first: one by one they cost a microsecond."""
+    """Decode the percent escapes of a form; those of base64 all at once, since there are many."""
     text = text.replace(b"+", b" ")
     for escape, character in _ESCAPES_OF_BASE64.items():
         text = text.replace(escape, character)
@@ -112,33 +131,35 @@ def _unescaped(text: bytes) -> str:
     return unquote_to_bytes(text).decode("utf-8", "replace")
 
 
-def _json(body: bytes, _: _Parameters, names: Collection[str]) -> Fields:
-    if body.count(b",") > _MAX_VALUES:  # base64 has none; a million take a second
+def _json(body: bytes, _: _Parameters, names: Collection[str]) -> ParsedForm:
+    if body.count(b",") > _MAX_VALUES:
         raise MalformedRequest("The JSON has too many values.")
     try:
-        fields = json.loads(body or b"{}", object_pairs_hook=lambda pairs: _unique(pairs, names))
+        form = json.loads(body or b"{}", object_pairs_hook=lambda pairs: _unique(pairs, names))
     except (ValueError, RecursionError) as exc:
         raise MalformedRequest("The body is not valid JSON.") from exc
-    if not isinstance(fields, dict):
+    if not isinstance(form, ParsedForm):
         raise MalformedRequest("The JSON body must be an object.")
-    return fields
+    return form
 
 
-def _unique(pairs: Iterable[tuple[str, Any]], names: Collection[str]) -> Fields:
-    fields: Fields = {}
+def _unique(pairs: Iterable[tuple[str, Any]], names: Collection[str]) -> ParsedForm:
+    fields: dict[str, Any] = {}
+    ignored: dict[str, None] = {}  # a set that keeps the order
     for name, value in pairs:
         if name not in names:
-            continue
-        if name in fields:
+            ignored[name] = None
+        elif name in fields:
             if name.startswith("image_"):
                 raise AmbiguousImage
-            raise MalformedRequest("A field was sent more than once.")
-        fields[name] = value
-    return fields
+            raise MalformedRequest(f"The field {name} was sent more than once.")
+        else:
+            fields[name] = value
+    return ParsedForm(fields, tuple(ignored))
 
 
 def _text(value: bytes | str) -> str:
-    """Read a form's text; BentoML's Python client writes every field of a form as JSON."""
+    """Decode the text of a form field, which BentoML's Python client writes as JSON."""
     text = value if isinstance(value, str) else value.decode("utf-8", "replace")
     if text == "null":
         return ""
@@ -150,7 +171,7 @@ def _text(value: bytes | str) -> str:
     return text
 
 
-READERS: dict[str, Callable[[bytes, _Parameters, Collection[str]], Fields]] = {
+READERS: dict[str, Callable[[bytes, _Parameters, Collection[str]], ParsedForm]] = {
     "multipart/form-data": _multipart,
     "application/x-www-form-urlencoded": _urlencoded,
     "application/json": _json,

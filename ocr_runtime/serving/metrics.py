@@ -72,8 +72,8 @@ _stage_seconds = Histogram(
 )
 _answers = Counter(
     "rapidocr_answers",
-    "Requests of /ocr by outcome: ok, the code of an error, or gone, if the caller hung up.",
-    ["outcome"],
+    "Requests by endpoint and outcome: ok, the code of an error, or gone, if the caller hung up.",
+    ["endpoint", "outcome"],
 )
 _lines = Histogram(
     "rapidocr_image_lines",
@@ -86,8 +86,6 @@ _pixels = Histogram(
     buckets=(1e4, 3e4, 1e5, 3e5, 1e6, 3e6, 1e7, 3e7, 1e8),
 )
 # From the start: a rate does not see the increase with which a series appears.
-for _outcome in ("ok", "gone", *(error.code for error in OCRError.__subclasses__())):
-    _answers.labels(_outcome)
 for _stage in STAGES:
     _stage_seconds.labels(_stage)
 _in_flight = Gauge("rapidocr_in_flight", "Requests of /ocr under way.", multiprocess_mode="livesum")
@@ -130,10 +128,17 @@ def read(*, pixels: int, lines: int) -> None:
 
 
 @contextmanager
-def in_flight() -> Iterator[Callable[[str], None]]:
-    """Count a request of /ocr as under way until the block ends; yield what counts its outcome."""
+def in_flight(endpoint: str) -> Iterator[Callable[[str], None]]:
+    """Count a request as under way until the block ends; yield what counts its outcome."""
     with _in_flight.track_inprogress():
-        yield lambda outcome: _answers.labels(outcome).inc()
+        yield lambda outcome: _answers.labels(endpoint, outcome).inc()
+
+
+def announce(endpoints: Collection[str]) -> None:
+    """Begin the series of these endpoints at zero: a rate misses the increase of a new series."""
+    for endpoint in endpoints:
+        for outcome in ("ok", "gone", *(error.code for error in OCRError.__subclasses__())):
+            _answers.labels(endpoint, outcome)
 
 
 class Traffic(RunnerTrafficMetricsMiddleware):  # type: ignore[misc]

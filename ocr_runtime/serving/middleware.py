@@ -1,100 +1,140 @@
-"""What stands around the door.
+"""ASGI layers around BentoML's routes, each with one job.
 
-request --Frame--> [BentoML's routes --FromForm--> handler in `answering`] --Frame--> answer
+    request --layers, from the first to the last--> BentoML's routes
+            <--layers, from the last to the first-- answer
 
-surround   puts all of this around the service
-Frame      names, admits and logs the request, stops its work if the caller hangs up, and gives
-           every error the one shape
-FromForm   takes the body as it is where BentoML would guess at its fields
-answering  turns what a handler raises into its answer
+`install_middleware` lists them in their order. What they know of one request is in `state.py`.
 """
 
-import contextlib
-import functools
 import json
 import logging
 import re
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterator
-from contextvars import ContextVar
+from collections.abc import Callable, Collection
 from typing import Any
+from urllib.parse import parse_qsl
 
 import anyio
-from pydantic import BaseModel, ConfigDict
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ocr_runtime.errors import Internal, MalformedRequest, OCRError, UnsupportedMediaType, by_status
-from ocr_runtime.serving import connections, forms, logs, metrics
+from ocr_runtime.errors import (
+    Internal,
+    MalformedRequest,
+    OCRError,
+    UnsupportedMediaType,
+    by_status,
+)
+from ocr_runtime.serving import connections, logs, metrics
 from ocr_runtime.serving.access import Keys
-from ocr_runtime.serving.bodies import Bodies, Body
+from ocr_runtime.serving.bodies import Bodies
+from ocr_runtime.serving.endpoints import Endpoint
 from ocr_runtime.serving.pool import Pool
+from ocr_runtime.serving.state import RequestState, begin_request, request_state
 from ocr_runtime.settings import Settings
 
 logger = logging.getLogger("rapidocr")
 
-_request_id: ContextVar[str] = ContextVar("request_id", default="-")
-_caller: ContextVar[str] = ContextVar("caller", default="")
-_facts: ContextVar[dict[str, int]] = ContextVar("facts")
-_OCR = "/ocr"
 _PROBES = ("/livez", "/readyz", "/healthz")
 _METRICS = ("/metrics",)
 _DOCS = ("/", "/docs", "/docs.json", "/schema.json", "/static_content/")
 _PICKLE = "application/vnd.bentoml+pickle"
-"""BentoML refuses it too, but with a traceback in the log."""
 _SAFE_ID = re.compile(r"[\w.:/+=-]{1,128}", re.ASCII)
+_CALLER_GONE = 499
+"""Status of a request whose caller hung up before the answer began, as nginx counts it."""
 
 
-def surround(service: Any, settings: Settings, *, pool: Callable[[], Pool]) -> None:
-    """Put all that is here around a service of BentoML.
+def install_middleware(
+    service: Any, settings: Settings, endpoints: Collection[Endpoint], *, pool: Callable[[], Pool]
+) -> None:
+    """Put the layers around a service, and /metrics beside its routes.
 
     Args:
-        service: of BentoML, with one API, /ocr.
-        settings: what the operator set.
-        pool: returns the worker's; whom it would turn away does not come to BentoML's routes.
+        service: of BentoML.
+        settings: as the operator set them.
+        endpoints: whose requests are admitted to the pool and counted.
+        pool: returns the pool of this worker.
     """
     connections.install()
     service.mount_asgi_app(metrics.app())
+    by_route = {endpoint.route: endpoint for endpoint in endpoints}
+    metrics.announce(by_route)
     open_to_all = _PROBES + _DOCS * settings.public_docs + _METRICS * settings.public_metrics
-    if settings.cors_origins:
-        service.add_asgi_middleware(
-            _Origins,
-            allow_origins=sorted(settings.cors_origins),
-            allow_methods=["GET", "POST"],
-            allow_headers=["Authorization", "X-API-Key", "X-Request-ID"],
-            expose_headers=["X-Request-ID", "Retry-After"],
-        )
-    service.add_asgi_middleware(metrics.Traffic, paths=[_OCR])
-    service.add_asgi_middleware(
-        Frame,
-        keys=Keys(settings.keys, open_to_all=open_to_all),
-        bodies=Bodies(most_bytes=settings.max_body_mb << 20, most_seconds=settings.timeout_seconds),
-        watched=_OCR,
-        pool=pool,
-    )
+    keys = Keys(settings.keys, open_to_all=open_to_all)
+    bodies = Bodies(most_bytes=settings.max_body_mb << 20, most_seconds=settings.timeout_seconds)
+    layers: list[tuple[Any, dict[str, Any]]] = [
+        (TrailingSlash, {"routes": by_route}),
+        (CrossOrigin, {"origins": settings.cors_origins}),
+        (metrics.Traffic, {"paths": by_route}),
+        (Request, {"endpoints": by_route}),
+        (RequestLog, {}),
+        (Outcomes, {}),
+        (RequestBody, {"bodies": bodies}),
+        (HangUp, {}),
+        (ErrorShape, {}),
+        (Access, {"keys": keys}),
+        (NoPickle, {}),
+        (Admission, {"pool": pool}),
+    ]
+    for layer, options in layers:
+        service.add_asgi_middleware(layer, **options)
 
 
 def error_response(error: OCRError) -> Response:
     return JSONResponse(error.body(), status_code=error.status, headers=error.headers)
 
 
-def note(*, pixels: int, lines: int) -> None:
-    """Tell what the image of the request that is being handled held: for its log line, counted."""
-    metrics.read(pixels=pixels, lines=lines)
-    _facts.get({}).update(pixels=pixels, lines=lines)
+class Layer:
+    """An ASGI middleware that handles HTTP requests; everything else goes through."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self.handle(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app(scope, receive, send)
 
 
-def caller() -> str:
-    """Tell whose request is being handled: by its API key, or else by its address."""
-    return _caller.get()
+class TrailingSlash(Layer):
+    """Answers `/ocr/` as `/ocr`."""
+
+    def __init__(self, app: ASGIApp, *, routes: Collection[str]) -> None:
+        super().__init__(app)
+        self._routes = routes
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        route = scope["path"].removesuffix("/")
+        if route in self._routes:
+            scope = {**scope, "path": route, "raw_path": route.encode()}
+        await self.app(scope, receive, send)
 
 
-class _Origins(CORSMiddleware):
-    """Answers the preflights of browsers, which come no further, as everything else is answered."""
+class CrossOrigin(CORSMiddleware):
+    """Answers for pages of other origins, and the preflight requests of browsers itself."""
+
+    def __init__(self, app: ASGIApp, *, origins: Collection[str]) -> None:
+        super().__init__(
+            app,
+            allow_origins=sorted(origins),
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "X-API-Key", "X-Request-ID"],
+            expose_headers=["X-Request-ID", "Retry-After", "X-OCR-Ignored", "X-OCR-Pages"],
+        )
+        self._origins = origins
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._origins:
+            await super().__call__(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
 
     def preflight_response(self, request_headers: Headers) -> Response:
         response = super().preflight_response(request_headers)
@@ -104,216 +144,221 @@ class _Origins(CORSMiddleware):
         return response
 
 
-class Sent(BaseModel):
-    """What `FromForm` hands to the handler: how to get at the fields, or why there are none."""
+class Request(Layer):
+    """Makes the state of a request, and adds to the answer the headers that are recorded there."""
 
-    model_config = ConfigDict(arbitrary_types_allowed=True)
+    def __init__(self, app: ASGIApp, *, endpoints: dict[str, Endpoint]) -> None:
+        super().__init__(app)
+        self._endpoints = endpoints
 
-    parse: Callable[[], forms.Fields] | None = None
-    refused: OCRError | None = None
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        given = Headers(scope=scope).get("x-request-id", "")
+        query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        state = RequestState(
+            given if _SAFE_ID.fullmatch(given) else uuid.uuid4().hex,
+            endpoint=self._endpoints.get(scope["path"]),
+            query=tuple(dict.fromkeys(name for name, _ in query)),
+        )
+        begin_request(state)
 
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.update({"X-Request-ID": state.request_id} | state.headers)
+            await send(message)
 
-class FromForm:
-    """Mixin for an input model of BentoML, whose fields `forms` is to read.
-
-    They are read where the work is done, since it takes time too. BentoML answers what is raised
-    here with a body of its own, so an error goes to the handler.
-    """
-
-    @classmethod
-    async def from_http_request(cls, request: Request, _serde: object) -> Sent:
-        try:
-            encoding = request.headers.get("content-encoding", "").strip().lower()
-            if encoding not in ("", "identity"):
-                raise UnsupportedMediaType("Send the body without a content encoding.")
-            body = await request.body()
-        except OCRError as exc:
-            return Sent(refused=exc)
-        except ClientDisconnect:
-            return Sent(refused=MalformedRequest("The body never came to its end."))
-        content_type = request.headers.get("content-type", "")
-        names = frozenset(cls.model_fields)  # type: ignore[attr-defined]
-        return Sent(parse=functools.partial(forms.parse, content_type, body, names=names))
+        await self.app(scope, receive, send_with_headers)
 
 
-def answering(handler: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-    """Answer what a handler raises: `OCRError` as it says, all else as logged `Internal`.
+class RequestLog(Layer):
+    """Writes one log line for each request, but for those of probes and of Prometheus."""
 
-    The handler is given a function that returns the raw fields, or raises an `OCRError`.
-    """
-
-    @functools.wraps(handler)
-    async def answered(
-        self: object,
-        *,
-        parse: Callable[[], forms.Fields] | None = None,
-        refused: OCRError | None = None,
-        **fields: Any,  # called in process
-    ) -> Any:
-        if refused is not None:  # raised once more, it and this call would hold one another
-            return error_response(refused)
-        try:
-            return await handler(self, parse or (lambda: fields))
-        except OCRError as exc:
-            return error_response(exc)
-        except Exception:
-            logger.exception("request %s failed", _request_id.get())
-            return error_response(Internal())
-
-    return answered
-
-
-class Frame:
-    """ASGI middleware around all of BentoML's routes.
-
-    Args:
-        app: what it stands around.
-        keys: who is let in.
-        bodies: what their bodies may take.
-        watched: the path whose outcomes are counted, and to which the pool admits callers.
-        pool: returns the worker's.
-    """
-
-    def __init__(
-        self,
-        app: ASGIApp,
-        *,
-        keys: Keys,
-        bodies: Bodies,
-        watched: str,
-        pool: Callable[[], Pool],
-    ) -> None:
-        self._app = app
-        self._keys = keys
-        self._bodies = bodies
-        self._watched = watched
-        self._pool = pool
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] in _PROBES + _METRICS:
+            await self.app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        given_id = headers.get("x-request-id", "")
-        request_id = given_id if _SAFE_ID.fullmatch(given_id) else uuid.uuid4().hex
-        _request_id.set(request_id)
-        facts: dict[str, int] = {}
-        _facts.set(facts)
-        start = time.monotonic()
-        watch = metrics.in_flight if scope["path"] == self._watched else _unwatched
-        with self._bodies.open(headers, receive) as body, watch() as ended:
-            uniform = _Uniform(send, request_id, body)
+        start, status = time.monotonic(), None
+
+        async def send_and_note(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start" and message["status"] != _CALLER_GONE:
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_and_note)
+        finally:
+            logs.request(
+                request_id=request_state().request_id,
+                method=scope["method"],
+                path=scope["path"],
+                status=status,
+                seconds=time.monotonic() - start,
+                **request_state().facts,
+            )
+
+
+class Outcomes(Layer):
+    """Counts the requests of the endpoints: those under way, and the outcome of each."""
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        state = request_state()
+        if state.endpoint is None:
+            await self.app(scope, receive, send)
+            return
+        with metrics.in_flight(state.endpoint.route) as count_outcome:
             try:
-                async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(_until_gone, body, tasks.cancel_scope)
-                    await self._answer(scope, headers, body, uniform)
-                    tasks.cancel_scope.cancel()
-                if uniform.status is None:  # BentoML's timer waits for an answer
-                    await send({"type": "http.response.start", "status": 499, "headers": []})
+                await self.app(scope, receive, send)
             finally:
-                ended(uniform.outcome)
-                if scope["path"] not in _PROBES + _METRICS:
-                    logs.request(
-                        request_id=request_id,
-                        method=scope["method"],
-                        path=scope["path"],
-                        status=uniform.status,
-                        seconds=time.monotonic() - start,
-                        **facts,
-                    )
+                count_outcome(state.outcome)
 
-    async def _answer(self, scope: Scope, headers: Headers, body: Body, to: "_Uniform") -> None:
+
+class RequestBody(Layer):
+    """Counts and clocks the body while it arrives; see `bodies.py`."""
+
+    def __init__(self, app: ASGIApp, *, bodies: Bodies) -> None:
+        super().__init__(app)
+        self._bodies = bodies
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._bodies.open(Headers(scope=scope), receive) as body:
+            request_state().body = body
+
+            async def send_after_body(message: Message) -> None:
+                if message["type"] == "http.response.start" and not await body.finish():
+                    MutableHeaders(scope=message)["Connection"] = "close"
+                await send(message)
+
+            await self.app(scope, body.receive, send_after_body)
+
+
+class HangUp(Layer):
+    """Cancels the work of a request when its caller has hung up."""
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body, started = request_state().body, False
+
+        async def send_and_note(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        async def cancel_when_gone(work: anyio.CancelScope) -> None:
+            if body is not None:
+                await body.hung_up()
+                work.cancel()
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(cancel_when_gone, tasks.cancel_scope)
+            await self.app(scope, receive, send_and_note)
+            tasks.cancel_scope.cancel()
+        if not started:  # BentoML's metrics, which stand outside, wait for the start of an answer
+            message = {"type": "http.response.start", "status": _CALLER_GONE, "headers": []}
+            await send(message)
+
+
+class ErrorShape(Layer):
+    """Gives every error one shape, `{"error", "code"}`, whoever answered with it or raised it."""
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = _ShapedAnswer(send, request_state())
         try:
-            address = scope["client"][0] if scope["client"] else ""
-            name = self._keys.admit(scope["path"], headers) or address
-            _caller.set(name)
-            if _PICKLE in headers.get("content-type", "").lower():
-                raise UnsupportedMediaType
-            if (scope["method"], scope["path"]) == ("POST", self._watched):
-                await self._admit(name, body)
-            await self._app(scope, body.receive, to.send)
+            await self.app(scope, receive, answer.send)
         except OCRError as exc:
-            await error_response(exc)(scope, body.receive, to.send)
+            await error_response(exc)(scope, receive, answer.send)
         except Exception:
-            logger.exception("request %s failed", _request_id.get())
-            if to.started:
+            logger.exception("request %s failed", request_state().request_id)
+            if answer.started:
                 raise
-            await error_response(Internal())(scope, body.receive, to.send)
-
-    async def _admit(self, caller: str, body: Body) -> None:
-        """Turn away whom the pool would, before BentoML's routes have had work with it."""
-        try:
-            self._pool().admit(caller)
-        except OCRError:
-            await body.skip()
-            raise
+            await error_response(Internal())(scope, receive, answer.send)
 
 
-async def _until_gone(body: Body, work: anyio.CancelScope) -> None:
-    """Stop work that nobody waits for any more."""
-    await body.hung_up()
-    work.cancel()
+class _ShapedAnswer:
+    """One answer, whose outcome is recorded; the start of an error is held until its body came."""
 
-
-@contextlib.contextmanager
-def _unwatched() -> Iterator[Callable[[str], None]]:
-    yield lambda _: None
-
-
-class _Uniform:
-    """Sends an answer on with its request id; an error that is not in our shape, in our shape."""
-
-    def __init__(self, send: Send, request_id: str, request_body: Body) -> None:
-        self.status: int | None = None
+    def __init__(self, send: Send, state: RequestState) -> None:
         self.started = False
-        self.outcome = "gone"  # "ok" or the code of an error, once it has been sent
         self._send = send
-        self._request_id = request_id
-        self._request_body = request_body
-        self._error: Message | None = None  # an error's start, held until its body is known
+        self._state = state
+        self._error: Message | None = None
         self._body = b""
 
     async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            headers["X-Request-ID"] = self._request_id
-            if not await self._request_body.finish():
-                headers["Connection"] = "close"
-            self.status = message["status"]
-            if message["status"] >= 400:
-                self._error = message
-                return
-        elif self._error is not None:
-            self._body += message.get("body", b"")
-            if message.get("more_body"):
-                return
-            body = _ours(self._body) or _by_status(self._error["status"])
-            content = json.dumps(body, ensure_ascii=False).encode()
-            headers = MutableHeaders(scope=self._error)
-            headers.update(
-                {"content-type": "application/json", "content-length": str(len(content))}
-            )
+        if message["type"] == "http.response.start" and message["status"] >= 400:
+            self._error = message
+        elif self._error is None:
             self.started = True
-            await self._send(self._error)
-            message = {"type": "http.response.body", "body": content}
             await self._send(message)
-            self.outcome = body["code"]
-            return
+            self._state.outcome = "ok"
+        else:
+            self._body += message.get("body", b"")
+            if not message.get("more_body"):
+                await self._send_error(self._error)
+
+    async def _send_error(self, start: Message) -> None:
+        body = _error_body(self._body) or _body_by_status(start["status"])
+        content = json.dumps(body, ensure_ascii=False).encode()
+        MutableHeaders(scope=start).update(
+            {"content-type": "application/json", "content-length": str(len(content))}
+        )
         self.started = True
-        await self._send(message)
-        self.outcome = "ok"
+        await self._send(start)
+        await self._send({"type": "http.response.body", "body": content})
+        self._state.outcome = body["code"]
 
 
-def _by_status(status: int) -> dict[str, str]:
-    """Write the error that a status alone stands for."""
-    error = by_status().get(status, [Internal if status >= 500 else MalformedRequest])[0]
-    return error().body()
-
-
-def _ours(body: bytes) -> dict[str, str] | None:
-    """Read an error in our shape; None if it is in another."""
+def _error_body(body: bytes) -> dict[str, str] | None:
+    """Parse an error in our shape; None if it is in another."""
     try:
         content = json.loads(body)
         return content if set(content) == {"error", "code"} else None
     except (ValueError, TypeError):
         return None
+
+
+def _body_by_status(status: int) -> dict[str, str]:
+    """Make the body of an error of which only the status is known."""
+    fallback = Internal if status >= 500 else MalformedRequest
+    return by_status().get(status, [fallback])[0]().body()
+
+
+class Access(Layer):
+    """Asks for an API key where keys are set, and records who calls."""
+
+    def __init__(self, app: ASGIApp, *, keys: Keys) -> None:
+        super().__init__(app)
+        self._keys = keys
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        address = scope["client"][0] if scope["client"] else ""
+        key = self._keys.admit(scope["path"], Headers(scope=scope))
+        request_state().caller = key or address
+        await self.app(scope, receive, send)
+
+
+class NoPickle(Layer):
+    """Refuses BentoML's pickle bodies; BentoML would too, but with a traceback in the log."""
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if _PICKLE in Headers(scope=scope).get("content-type", "").lower():
+            raise UnsupportedMediaType
+        await self.app(scope, receive, send)
+
+
+class Admission(Layer):
+    """Refuses a request that the pool would refuse, before anything else is done for it."""
+
+    def __init__(self, app: ASGIApp, *, pool: Callable[[], Pool]) -> None:
+        super().__init__(app)
+        self._pool = pool
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        state = request_state()
+        if state.endpoint is not None and scope["method"] == "POST":
+            try:
+                self._pool().admit(state.caller)
+            except OCRError:
+                if state.body is not None:
+                    await state.body.skip()
+                raise
+        await self.app(scope, receive, send)

@@ -1,20 +1,23 @@
 """The OpenAPI document and the page that shows it.
 
-    BentoML's API methods (typed by `schema`) --document--> /docs.json --page--> / and /docs
+    endpoint records --document--> /docs.json --Swagger UI--> / and /docs
 
-BentoML writes such a document too, but knows one content type a route, three errors, and none of
+BentoML writes such a document too, but with one content type a route and three errors, none of them
 ours; its page loads a tracker from another host.
 """
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Iterable
+from typing import Any
 
+from pydantic import BaseModel
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from ocr_runtime.errors import by_status
+from ocr_runtime import __version__
+from ocr_runtime.errors import OCRError, by_status
+from ocr_runtime.serving.endpoints import Endpoint
 from ocr_runtime.serving.forms import READERS
 
 _REF = "#/components/schemas/{model}"
@@ -29,6 +32,21 @@ _ERROR = {
     },
 }
 
+_HEADERS = {
+    "X-Request-ID": {
+        "description": "Names the request in the log; the caller's own, if it sent one.",
+        "schema": {"type": "string"},
+    },
+    "X-OCR-Ignored": {
+        "description": "Names of form fields and query parameters that were sent and not read.",
+        "schema": {"type": "string", "example": "use_dett, lang"},
+    },
+    "X-OCR-Pages": {
+        "description": "How many pages the file has, if more than one: the first was read.",
+        "schema": {"type": "integer", "example": 3},
+    },
+}
+
 _KEY_SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer"},
     "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
@@ -38,7 +56,7 @@ _PAGE = """<!DOCTYPE html>
 <html lang="en">
 <head>
   <meta charset="utf-8">
-  <title>RapidOCR</title>
+  <title>rapidocr-bento: OCR over HTTP</title>
   <link rel="stylesheet" href="./static_content/swagger-ui.css">
   <link rel="icon" href="./static_content/favicon-light-32x32.png">
 </head>
@@ -56,19 +74,9 @@ _PAGE = """<!DOCTYPE html>
 """
 
 
-class API(Protocol):
-    """What is asked of one of BentoML's API methods."""
-
-    name: str
-    route: str
-    doc: str | None
-    input_spec: Any
-    output_spec: Any
-
-
-def app(apis: Mapping[str, API], *, version: str, keys: bool) -> Starlette:
-    """Serve the page and the document of BentoML's API methods."""
-    content = document(apis, version=version, keys=keys)
+def app(endpoints: Iterable[Endpoint], *, keys: bool) -> Starlette:
+    """Serve the page and the document."""
+    content = document(endpoints, keys=keys)
 
     async def page(_: Request) -> Response:
         return HTMLResponse(_PAGE)
@@ -79,11 +87,16 @@ def app(apis: Mapping[str, API], *, version: str, keys: bool) -> Starlette:
     return Starlette(routes=[Route("/", page), Route("/docs", page), Route("/docs.json", spec)])
 
 
-def document(apis: Mapping[str, API], *, version: str, keys: bool) -> dict[str, Any]:
-    """Write the OpenAPI document; with `keys`, callers need one of them."""
+def document(endpoints: Iterable[Endpoint], *, keys: bool) -> dict[str, Any]:
+    """Write the OpenAPI document.
+
+    Args:
+        endpoints: to be described.
+        keys: whether callers need an API key.
+    """
     schemas: dict[str, Any] = {"Error": _ERROR}
-    paths = {api.route: {"post": _operation(api, schemas)} for api in apis.values()}
-    components: dict[str, Any] = {"schemas": schemas}
+    paths = {each.route: {"post": _operation(each, schemas)} for each in endpoints}
+    components: dict[str, Any] = {"schemas": schemas, "headers": _HEADERS}
     if keys:
         components["securitySchemes"] = _KEY_SCHEMES
         for path in paths.values():
@@ -91,8 +104,8 @@ def document(apis: Mapping[str, API], *, version: str, keys: bool) -> dict[str, 
     return {
         "openapi": "3.0.3",
         "info": {
-            "title": "RapidOCR",
-            "version": version,
+            "title": "rapidocr-bento",
+            "version": __version__,
             "description": "Text in images: detection, direction classification, recognition.",
             "license": {
                 "name": "Apache-2.0",
@@ -106,43 +119,56 @@ def document(apis: Mapping[str, API], *, version: str, keys: bool) -> dict[str, 
     }
 
 
-def _operation(api: API, schemas: dict[str, Any]) -> dict[str, Any]:
-    sent = _add(api.input_spec, schemas)
-    fields = {
-        name: field
-        for name, field in schemas[sent]["properties"].items()
-        if field.get("format") != "binary"
-    }
-    sent_as_text = f"{sent}AsText"
-    as_text = schemas[sent] | {"title": sent_as_text, "properties": fields}
-    alternatives = as_text.pop("oneOf")  # which is required: of those without files, one is left
-    as_text["required"] = [
-        name for one in alternatives for name in one["required"] if name in fields
-    ]
-    schemas[sent_as_text] = as_text
-    answered = _add(api.output_spec, schemas)
+def _operation(endpoint: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
+    with_files = _add(endpoint.request, schemas)
+    text_only = _add_text_only(with_files, schemas)
     return {
         "tags": ["OCR"],
-        "operationId": api.name,
-        "summary": api.doc,
+        "operationId": endpoint.name,
+        "summary": endpoint.summary,
         "requestBody": {
             "required": True,
             "content": {
-                media_type: _of(sent if media_type == "multipart/form-data" else sent_as_text)
+                media_type: _of(with_files if media_type == "multipart/form-data" else text_only)
                 for media_type in READERS
             },
         },
         "responses": {
             "200": {
-                "description": "The lines in reading order; `{}` where there is no text.",
-                "content": {"application/json": _of(answered)},
+                "description": endpoint.answer_description,
+                "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in _HEADERS},
+                "content": {endpoint.media_type: _answer(endpoint, schemas)},
             }
         }
-        | {str(status): _refusal(status) for status in by_status()},
+        | {str(status): _refusal(errors) for status, errors in by_status(endpoint.errors).items()},
     }
 
 
-def _add(model: Any, schemas: dict[str, Any]) -> str:
+def _answer(endpoint: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
+    if issubclass(endpoint.answer, BaseModel):
+        content = _of(_add(endpoint.answer, schemas))
+    else:
+        content = {"schema": {"type": "string"}}
+    return content | {"example": endpoint.example}
+
+
+def _add_text_only(name: str, schemas: dict[str, Any]) -> str:
+    """Add the schema of a request without its file fields, for content types that hold text."""
+    fields = {
+        field: schema
+        for field, schema in schemas[name]["properties"].items()
+        if schema.get("format") != "binary"
+    }
+    text_only = schemas[name] | {"title": f"{name}AsText", "properties": fields}
+    alternatives = text_only.pop("oneOf")  # one of them is required; without files one is left
+    text_only["required"] = [
+        field for one in alternatives for field in one["required"] if field in fields
+    ]
+    schemas[text_only["title"]] = text_only
+    return str(text_only["title"])
+
+
+def _add(model: type[BaseModel], schemas: dict[str, Any]) -> str:
     """Put a model's schema, and those that it uses, among `schemas`; return its name."""
     name: str = next(
         base.__name__ for base in model.__mro__ if base.__module__.startswith("ocr_runtime.")
@@ -159,21 +185,22 @@ def _of(name: str) -> dict[str, Any]:
     return {"schema": {"$ref": _REF.format(model=name)}}
 
 
-def _refusal(status: int) -> dict[str, Any]:
-    errors = {error.code: error for error in by_status()[status]}
+def _refusal(errors: Iterable[type[OCRError]]) -> dict[str, Any]:
+    """Describe the response of one status, which all these errors have."""
+    by_code = {error.code: error for error in errors}
     response: dict[str, Any] = {
-        "description": "; ".join(f"`{code}`" for code in errors),
+        "description": "; ".join(f"`{code}`" for code in by_code),
         "content": {
             "application/json": _of("Error")
             | {
                 "examples": {
                     code: {"value": {"error": error.sentence, "code": code}}
-                    for code, error in errors.items()
+                    for code, error in by_code.items()
                 }
             }
         },
     }
-    if status == 429:
+    if "busy" in by_code:
         response["headers"] = {
             "Retry-After": {
                 "description": "Seconds until a place is likely to be free.",
@@ -183,12 +210,12 @@ def _refusal(status: int) -> dict[str, Any]:
     return response
 
 
-def _probe(summary: str) -> dict[str, Any]:
+def _probe(name: str, summary: str) -> dict[str, Any]:
     answered = {"description": "Yes.", "content": {"text/plain": {"schema": {"type": "string"}}}}
     return {
         "get": {
             "tags": ["Operation"],
-            "operationId": summary.split(maxsplit=1)[0].lower(),
+            "operationId": name,
             "summary": summary,
             "responses": {"200": answered},
         }
@@ -196,7 +223,7 @@ def _probe(summary: str) -> dict[str, Any]:
 
 
 _OPERATION_PATHS = {
-    "/livez": _probe("Alive?"),
-    "/readyz": _probe("Ready? All three models have run."),
-    "/metrics": _probe("Metrics for Prometheus."),
+    "/livez": _probe("livez", "Is the process alive?"),
+    "/readyz": _probe("readyz", "Is it ready, that is, have all three models run?"),
+    "/metrics": _probe("metrics", "Metrics for Prometheus."),
 }

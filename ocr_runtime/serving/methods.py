@@ -1,0 +1,119 @@
+"""Endpoint record -> typed method of the BentoML service.
+
+    request --UnparsedForm--> function that parses its fields --method--> answer, or error response
+
+BentoML would parse the fields itself, but it runs `json.loads` on each, limits it to 1 MiB and
+fetches what looks like a URL. So its part is replaced by `forms.py`, which runs in a thread of the
+pool, since parsing takes time too.
+"""
+
+import functools
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Protocol, TypeVar
+
+import bentoml
+from pydantic import BaseModel, ConfigDict
+from starlette.requests import ClientDisconnect, Request
+
+from ocr_runtime.errors import Internal, MalformedRequest, OCRError, UnsupportedMediaType
+from ocr_runtime.serving import forms
+from ocr_runtime.serving.endpoints import Endpoint
+from ocr_runtime.serving.middleware import error_response
+from ocr_runtime.serving.state import request_state
+
+logger = logging.getLogger("rapidocr")
+
+ParseForm = Callable[[], forms.ParsedForm]
+
+
+class Answering(Protocol):
+    """A service that answers for every endpoint."""
+
+    def answer(self, endpoint: Endpoint, parse_form: ParseForm) -> Awaitable[Any]:
+        """Read one image as a record says.
+
+        Raises:
+            OCRError: what the caller got wrong.
+        """
+
+
+S = TypeVar("S", bound=type[Answering])
+
+
+def with_endpoints(endpoints: Iterable[Endpoint]) -> Callable[[S], S]:
+    """Class decorator: give a service class a method for each endpoint, typed by its record."""
+
+    def add_methods(service_class: S) -> S:
+        for endpoint in endpoints:
+            setattr(service_class, endpoint.name, _api_method(endpoint))
+        return service_class
+
+    return add_methods
+
+
+def _api_method(endpoint: Endpoint) -> Any:
+    async def method(
+        self: Answering,
+        *,
+        parse: ParseForm | None = None,
+        refused: OCRError | None = None,
+        **fields: Any,  # where the method is called in process, without a server
+    ) -> Any:
+        if refused is not None:
+            return error_response(refused)
+        if parse is None:
+            parse = functools.partial(forms.known, fields, names=endpoint.request.model_fields)
+        try:
+            return await self.answer(endpoint, functools.partial(_parse_and_tell, parse))
+        except OCRError as exc:
+            return error_response(exc)
+        except Exception:
+            logger.exception("request %s failed", request_state().request_id)
+            return error_response(Internal())
+
+    method.__name__ = method.__qualname__ = endpoint.name
+    method.__doc__ = endpoint.summary
+    method.__annotations__["return"] = endpoint.answer
+    bases = (UnparsedForm, endpoint.request, bentoml.IODescriptor)
+    spec = type("Form", bases, {"__doc__": endpoint.request.__doc__, "__module__": __name__})
+    return bentoml.api(method, route=endpoint.route, input_spec=spec)
+
+
+def _parse_and_tell(parse: ParseForm) -> forms.ParsedForm:
+    """Parse a form, and tell the caller what is ignored, query parameters included."""
+    form = parse()
+    return forms.ParsedForm(form.fields, request_state().record_ignored(form.ignored))
+
+
+class UnparsedRequest(BaseModel):
+    """What BentoML hands to a method: a function that parses the form, or why there is none."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    parse: ParseForm | None = None
+    refused: OCRError | None = None
+
+
+class UnparsedForm:
+    """Mixin for the input model of a method, which leaves the parsing to the method.
+
+    An error is handed to the method too: BentoML would answer it with a body of its own.
+    """
+
+    @classmethod
+    async def from_http_request(cls, request: Request, _serde: object) -> UnparsedRequest:
+        try:
+            encoding = request.headers.get("content-encoding", "").strip().lower()
+            if encoding not in ("", "identity"):
+                raise UnsupportedMediaType("Send the body without a content encoding.")
+            body = await request.body()
+        except OCRError as exc:
+            return UnparsedRequest(refused=exc)
+        except ClientDisconnect:
+            return UnparsedRequest(refused=MalformedRequest("The body never came to its end."))
+        content_type = request.headers.get("content-type", "")
+        names = frozenset(cls.model_fields)  # type: ignore[attr-defined]
+        return UnparsedRequest(
+            parse=functools.partial(forms.parse, content_type, body, names=names)
+        )

@@ -1,0 +1,84 @@
+"""What is known of one request while it is handled, by the layers and by the service's method.
+
+middleware --begin_request--> RequestState <--request_state-- whoever handles the request
+"""
+
+from collections.abc import Collection
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from urllib.parse import quote
+
+from ocr_runtime.documents.images import PageImage
+from ocr_runtime.reading.page import Page
+from ocr_runtime.serving import metrics
+from ocr_runtime.serving.bodies import Body
+from ocr_runtime.serving.endpoints import Endpoint
+
+_MOST_IGNORED = 20
+_LONGEST_IGNORED = 32
+"""Bounds of the header X-OCR-Ignored: how many names, and how many characters of each."""
+
+
+@dataclass
+class RequestState:
+    """What is known of one request while it is handled.
+
+    Args:
+        request_id: the caller's, or a new one.
+        endpoint: whose route was asked for; None for every other path.
+        query: names of the query parameters, none of which is read.
+        caller: the API key's digest, or else the address.
+        body: what has arrived of the body.
+        headers: to be added to the answer.
+        facts: of the image, for the log line.
+        outcome: "ok" or the code of an error, once it has been sent; until then "gone".
+    """
+
+    request_id: str
+    endpoint: Endpoint | None = None
+    query: tuple[str, ...] = ()
+    caller: str = ""
+    body: Body | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    facts: dict[str, int] = field(default_factory=dict)
+    outcome: str = "gone"
+
+    def record_ignored(self, fields: Collection[str]) -> tuple[str, ...]:
+        """Tell the caller in a header which fields and query parameters are not read.
+
+        Args:
+            fields: names of the ignored fields.
+
+        Returns:
+            These and the names of the query parameters.
+        """
+        ignored = (*fields, *self.query)
+        if ignored:
+            self.headers["X-OCR-Ignored"] = ", ".join(map(_shown, ignored[:_MOST_IGNORED]))
+        return ignored
+
+    def record_result(self, image: PageImage, page: Page) -> None:
+        """Count what was read, for metrics and log line, and tell the caller of unread pages."""
+        facts = {"pixels": image.width * image.height, "lines": len(page.lines)}
+        metrics.read(**facts)
+        self.facts.update(facts)
+        if image.pages > 1:
+            self.headers["X-OCR-Pages"] = str(image.pages)
+
+
+def _shown(name: str) -> str:
+    """Write a name so that it can stand in a header: percent-encoded, where it is not ASCII."""
+    return quote(name[:_LONGEST_IGNORED], safe="", errors="replace") or '""'
+
+
+_state: ContextVar[RequestState] = ContextVar("request_state")
+
+
+def begin_request(state: RequestState) -> None:
+    """Make this the state of the request that the current task handles."""
+    _state.set(state)
+
+
+def request_state() -> RequestState:
+    """Return the state of the request that this task or thread handles."""
+    return _state.get(RequestState("-"))  # there is no request where a method is called in process
