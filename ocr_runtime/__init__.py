@@ -13,4 +13,4 @@ Imports point one way: settings, errors <- documents <- reading <- outputs <- se
 `tests/test_layering.py` checks it, and docs/architecture.md follows a request through the modules.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -78,8 +78,10 @@ def test_ports_and_users_are_those_of_the_image():
     assert POD["securityContext"]["runAsUser"] == int(user)
 
 
-def test_the_image_carries_the_version_of_the_code():
-    assert f'image.version="{__version__}"' in DOCKERFILE
+def test_the_version_is_typed_once_and_the_image_is_told():
+    assert 'image.version="${VERSION}"' in DOCKERFILE
+    assert "ocr_runtime.__version__" in (ROOT / "scripts/image").read_text()
+    assert __version__ not in DOCKERFILE
 
 
 def test_variables_are_settings():

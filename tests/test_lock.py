@@ -23,3 +23,8 @@ def test_what_is_tested_is_what_is_served():
         for name in ("requirements.lock", "requirements-test.lock")
     )
     assert served <= tested
+
+
+def test_what_bentoml_build_calls_is_served_too():
+    """BentoML installs uv, unpinned, into an environment that lacks it."""
+    assert re.search(r"^uv==", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
