@@ -96,5 +96,13 @@ def test_the_page_names_no_other_host(path, server):
 
 def test_what_the_document_calls_an_answer_is_what_comes(document, server):
     schema = {"$ref": "#/components/schemas/OCRAnswer", "components": document["components"]}
-    answer = server.ocr(page_bytes("line.png"), use_det=False, return_word_box=True)
-    OAS30Validator(schema).validate(answer.json())
+    validator = OAS30Validator(schema)
+    answer = server.ocr(page_bytes("line.png"), use_det=False, return_word_box=True).json()
+    validator.validate(answer)
+    word = answer["0"]["words"][0]
+    for holder, key in [(answer["0"], "score"), (word, "txt"), (word, "score"), (word, "box")]:
+        value = holder.pop(key)
+        assert not validator.is_valid(answer)
+        holder[key] = value
+    assert validator.is_valid(answer)
+    assert not validator.is_valid({"0": "text"})

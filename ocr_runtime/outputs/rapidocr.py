@@ -3,7 +3,7 @@
 Page --write--> {"0": {"rec_txt", "dt_boxes", "score"}, "1": ...}
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Required
 
 from pydantic import ConfigDict, Field, RootModel
 from typing_extensions import TypedDict  # pydantic asks for it before Python 3.12
@@ -44,7 +44,7 @@ class Entry(TypedDict, total=False):
         Literal["0", "180"],
         Field(description="The direction, where only classification was asked for."),
     ]
-    score: Score
+    score: Required[Score]
     words: list[WordEntry]
 
 
