@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 import requests
 
 ROOT = Path(__file__).parent.parent
@@ -25,6 +27,15 @@ def free_port() -> int:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return int(sock.getsockname()[1])
+
+
+def program(name: str) -> str:
+    """Find a program that a test needs; skip the test where it is missing, but never in CI."""
+    path = shutil.which(name)
+    if path is None:
+        reason = f"{name} is not installed: scripts/test installs it as root on Debian"
+        (pytest.fail if "CI" in os.environ else pytest.skip)(reason)
+    return path
 
 
 class Server:

@@ -1,21 +1,18 @@
 """The page at /docs sends a file and shows the answer, in a real browser."""
 
-import shutil
-
 import pytest
 from conftest import DATA, TRUTH
 from playwright.sync_api import expect, sync_playwright
+from serving import program
 
-CHROMIUM = shutil.which("chromium")
 HOST = "ocr.example"  # a name, for Swagger treats 127.0.0.1 as private and shows no badge there
 
 
 @pytest.fixture(scope="module")
 def browser():
-    assert CHROMIUM, "the browser tests need chromium: apt-get install chromium"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=CHROMIUM,
+            executable_path=program("chromium"),
             args=["--no-sandbox", f"--host-resolver-rules=MAP {HOST} 127.0.0.1"],
         )
         yield browser

@@ -6,6 +6,7 @@ import subprocess
 import pytest
 import requests
 from conftest import DATA, TRUTH
+from serving import program
 
 IMAGE = str(DATA / "table.png")
 
@@ -24,7 +25,7 @@ def url(server) -> str:
 
 
 def test_curl(url):
-    command = ["curl", "--silent", "-F", f"image_file=@{IMAGE}", url]
+    command = [program("curl"), "--silent", "-F", f"image_file=@{IMAGE}", url]
     answered = subprocess.run(command, capture_output=True, check=True).stdout
     assert texts(requests.models.complexjson.loads(answered)) == TRUTH["table.png"]
 
