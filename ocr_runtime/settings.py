@@ -1,6 +1,6 @@
-"""Every knob, its unit and its bounds.
+"""The service's settings: environment variables in, one frozen `Settings` out.
 
-os.environ --Settings.from_environ--> Settings (frozen), or SettingsError (one line)
+os.environ --Settings.from_environ--> Settings, or SettingsError with one line for the operator
 """
 
 import math
@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -27,19 +27,31 @@ _KUBERNETES = re.compile(
 )
 
 _RUN_BYTES_PER_CORE = 320 << 20
-"""A run of an ordinary page fits: detection takes 126 MB for a million pixels, and few pages have
-more than 2.5, enlarged or not. With 256 MB, the pages of `scripts/soak` waited for one another so
-often that a seventh of the cores idled."""
+"""Memory for model runs, for each core. Detection takes 126 MB for a million pixels, and few pages
+have more than 2.5 million after enlargement. Measured with `scripts/soak`: with 256 MB, runs waited
+for memory so often that a seventh of the cores were idle."""
 
 _CORES_PER_PROCESS = 16
-"""More would wait for Python's lock: `scripts/bench` measures it in docs/benchmark.md."""
+"""With more, threads wait for Python's global lock: `scripts/bench`, in docs/benchmark.md."""
 
-
-_Words = frozenset[str]
-_A_FILE = WithJsonSchema({"type": "string", "format": "file-path"})
+_FILE_SCHEMA = WithJsonSchema({"type": "string", "format": "file-path"})
 _KEY = re.compile(r"[!-~]{8,256}")
-_KEYS = {"OCR_API_KEYS", "OCR_API_KEYS_FILE"}
+_KEY_VARIABLES = {"OCR_API_KEYS", "OCR_API_KEYS_FILE"}
 _ORIGIN = re.compile(r"\*|https?://[^/\s]+")
+
+_MESSAGES = {
+    "bool_parsing": "must be true or false",
+    "finite_number": "must be a number",
+    "float_parsing": "must be a number",
+    "greater_than": "must be greater than {gt:.10g}",
+    "greater_than_equal": "must be at least {ge:.10g}",
+    "int_parsing": "must be a whole number",
+    "less_than_equal": "must be at most {le:.10g}",
+    "literal_error": "must be {expected}",
+    "path_not_file": "is not a file",
+    "value_error": "{error}",
+}
+"""What is wrong with a value, by pydantic's type of error; other types keep pydantic's message."""
 
 
 class SettingsError(Exception):
@@ -47,13 +59,13 @@ class SettingsError(Exception):
 
 
 def granted_cores(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
-    """Count the whole cores granted to this process by its affinity and its cgroup's quota.
+    """Count the whole cores that this process may use: its CPU affinity and its cgroup's quota.
 
-    The host's count would be wrong in a container, and it is what ONNX Runtime takes
-    (microsoft/onnxruntime#29510).
+    In a container the host has more, and ONNX Runtime by itself would start a thread for each of
+    those (microsoft/onnxruntime#29510).
     """
     cores = os.cpu_count() or 1
-    if hasattr(os, "sched_getaffinity"):
+    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
         cores = len(os.sched_getaffinity(0))
     try:
         if (cgroup / "cpu.max").exists():  # cgroup v2
@@ -67,19 +79,19 @@ def granted_cores(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
     return min(cores, max(1, granted)) if int(quota) > 0 else cores
 
 
-def _words(text: object) -> object:
+def _split(text: object) -> object:
     return re.split(r"[\s,]+", text.strip(", \n")) if isinstance(text, str) else text
 
 
 def _keys(text: object) -> object:
-    keys = _words(text)
+    keys = _split(text)
     if isinstance(keys, list) and not all(map(_KEY.fullmatch, keys)):
         raise ValueError("a key has 8 to 256 ASCII characters, none of them a space or comma")
     return keys
 
 
 def _origins(text: object) -> object:
-    origins = _words(text)
+    origins = _split(text)
     if isinstance(origins, list) and not all(map(_ORIGIN.fullmatch, origins)):
         raise ValueError("an origin is like https://example.org:8443, without a path; or *")
     return origins
@@ -93,113 +105,140 @@ def _keys_of_file(path: object) -> object:
 
 
 class Settings(BaseModel):
-    """The service's settings, by the names of their environment variables.
+    """The service's settings; each field's alias is its environment variable.
 
-    An empty variable counts as unset, but for those of the keys, which then are refused.
+    An empty variable counts as unset, except those of the API keys, where it is refused.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     det_model_path: FilePath | None = Field(
-        None, description="Detection model (ONNX file) in place of the configured one."
+        None, description="Detection model (ONNX file) used instead of the default one."
     )
     cls_model_path: FilePath | None = Field(
-        None, description="Classification model (ONNX file) in place of the configured one."
+        None,
+        description="Model of the lines' direction (ONNX file) used instead of the default one.",
     )
     rec_model_path: FilePath | None = Field(
-        None, description="Recognition model (ONNX file) in place of the configured one."
+        None, description="Recognition model (ONNX file) used instead of the default one."
     )
     config: FilePath | None = Field(
-        None, alias="OCR_CONFIG", description="A RapidOCR `config.yaml` in place of its own."
+        None,
+        alias="OCR_CONFIG",
+        description="RapidOCR configuration file (`config.yaml`) used instead of the default one.",
     )
     profile: Literal["exact", "fast"] = Field(
         "exact",
         alias="OCR_PROFILE",
-        description="`exact`: RapidOCR's own answers; `fast`: sooner, with some other answers.",
+        description="`exact`: the same results as RapidOCR; `fast`: faster, some results differ.",
     )
     workers: int | None = Field(
         None,
         alias="OCR_WORKERS",
         ge=1,
         le=64,
-        description="Processes; each holds its own models; unset: one for each 16 granted cores.",
+        description="Number of worker processes; each loads its own models. Unset: one for every "
+        "16 granted CPU cores.",
     )
     threads: int | None = Field(
         None,
         alias="OCR_THREADS",
         ge=1,
         le=256,
-        description="Threads of each process, and requests that it computes at once; "
-        "unset: the granted cores shared by the processes.",
+        description="Requests that each process computes at once, and CPU threads that they share. "
+        "Unset: the granted CPU cores divided by the number of processes.",
     )
     max_body_mb: int = Field(
-        20, alias="OCR_MAX_BODY_MB", ge=1, le=1024, description="Largest request body, in MiB."
+        20,
+        alias="OCR_MAX_BODY_MB",
+        ge=1,
+        le=1024,
+        description="Largest accepted request body, in MiB.",
     )
     max_pixels: int = Field(
         50_000_000,
         alias="OCR_MAX_PIXELS",
         ge=1,
         le=1_000_000_000,
-        description="Largest image, width x height.",
+        description="Largest accepted image, in pixels (width x height).",
     )
     max_det_pixels: int = Field(
         12_000_000,
         alias="OCR_MAX_DET_PIXELS",
         ge=100_000,
         le=200_000_000,
-        description="Largest input of the detector; a longer shape is enlarged less.",
+        description="Largest input of the detection model, in pixels; an image that would exceed "
+        "it is enlarged less.",
     )
     max_queue: int = Field(
         32,
         alias="OCR_MAX_QUEUE",
         ge=0,
         le=10_000,
-        description="Requests of each process that may wait; one more is answered 429.",
+        description="Requests that may wait in each process; further ones are answered 429.",
     )
     timeout_seconds: float = Field(
         60,
         alias="OCR_TIMEOUT_SECONDS",
         gt=0,
         le=3600,
-        description="Longest time that a body may take to arrive, and then its request to wait and "
-        "compute, in seconds.",
+        allow_inf_nan=False,
+        description="Longest time for a request body to arrive, and after that for the request to "
+        "wait and be computed, in seconds.",
+    )
+    idle_seconds: float = Field(
+        75,
+        alias="OCR_IDLE_SECONDS",
+        gt=0,
+        le=3600,
+        allow_inf_nan=False,
+        description="How long a connection without a request is kept open, in seconds; longer than "
+        "a proxy in front keeps it. `bentoml serve --timeout-keep-alive` overrides it.",
+    )
+    strict: bool = Field(
+        default=False,
+        alias="OCR_STRICT",
+        description="Refuse requests that hold unknown form fields or query parameters (400) "
+        "instead of naming them in the header `X-OCR-Ignored`.",
     )
     score_format: Literal["string", "number"] = Field(
         "string",
         alias="OCR_SCORE_FORMAT",
-        description='`string`: `"0.8176"`; `number`: as `rapidocr_api` 0.2 gave it.',
+        description='Scores in answers: `string` (`"0.8176"`), or `number` as in `rapidocr_api` '
+        "0.2.",
     )
 
     log_format: Literal["text", "json"] = Field(
-        "text", alias="OCR_LOG_FORMAT", description="Log lines for people or for machines."
+        "text", alias="OCR_LOG_FORMAT", description="Log lines as plain text or as JSON objects."
     )
-    api_keys: Annotated[_Words, BeforeValidator(_keys)] = Field(
+    api_keys: Annotated[frozenset[str], BeforeValidator(_keys)] = Field(
         frozenset(),
         alias="OCR_API_KEYS",
         repr=False,
-        description="Keys of 8 to 256 characters, separated by commas; if there are any, a request "
-        "needs one.",
+        description="API keys of 8 to 256 characters, separated by commas. If any key is set, "
+        "requests must send one.",
     )
-    api_keys_file: Annotated[_Words, BeforeValidator(_keys_of_file), _A_FILE] = Field(
+    api_keys_file: Annotated[frozenset[str], BeforeValidator(_keys_of_file), _FILE_SCHEMA] = Field(
         frozenset(),
         alias="OCR_API_KEYS_FILE",
         repr=False,
-        description="A file with more of them, one a line: a mounted secret.",
+        description="File with further API keys, one on each line, such as a mounted secret.",
     )
     public_docs: bool = Field(
         default=True,
         alias="OCR_PUBLIC_DOCS",
-        description="Whether `/docs` is open to those without a key.",
+        description="Whether `/docs` is served without an API key.",
     )
     public_metrics: bool = Field(
         default=True,
         alias="OCR_PUBLIC_METRICS",
-        description="Whether `/metrics` is open to those without a key.",
+        description="Whether `/metrics` is served without an API key.",
     )
-    cors_origins: Annotated[_Words, BeforeValidator(_origins)] = Field(
+    cors_origins: Annotated[frozenset[str], BeforeValidator(_origins)] = Field(
         frozenset(),
         alias="OCR_CORS_ORIGINS",
-        description="Origins whose pages may call, separated by commas, or `*`; unset: none.",
+        description="Web origins whose pages may call the service from a browser, separated by "
+        "commas, or `*` for all. Unset: none.",
     )
 
     strict: bool = Field(default=False, alias="OCR_STRICT", description="x")
@@ -209,8 +248,8 @@ class Settings(BaseModel):
         """Read the settings from environment variables.
 
         Raises:
-            SettingsError: a value is not of its type or bounds, a file is missing,
-                or an `OCR_*` variable is none of ours.
+            SettingsError: a value is of the wrong type or out of bounds, a file is missing, or an
+                `OCR_*` variable is not a setting.
         """
         known = set(cls.variables())
         unknown = sorted(
@@ -221,16 +260,19 @@ class Settings(BaseModel):
         if unknown:
             raise SettingsError(f"{unknown[0]} is not a setting of this service")
         try:
-            # An empty key is refused: who sets it does not mean that everybody may call.
+            # An empty key is refused: an operator who sets one does not mean to admit everybody.
             given = [
-                name for name in known if environ.get(name) or name in _KEYS.intersection(environ)
+                name
+                for name in known
+                if environ.get(name) or name in _KEY_VARIABLES.intersection(environ)
             ]
             return cls.model_validate({name: environ[name] for name in given})
         except ValidationError as exc:
-            first = exc.errors()[0]
+            first: Any = exc.errors()[0]
             name = str(first["loc"][0])
             shown = name if name == "OCR_API_KEYS" else f"{name}={environ[name]!r}"
-            raise SettingsError(f"{shown}: {first['msg']}") from exc
+            message = _MESSAGES.get(first["type"], first["msg"]).format(**first.get("ctx", {}))
+            raise SettingsError(f"{shown}: {message}") from exc
 
     @classmethod
     def variables(cls) -> dict[str, str]:
@@ -239,23 +281,25 @@ class Settings(BaseModel):
 
     @property
     def keys(self) -> frozenset[str]:
-        """All API keys; if there are none, nobody needs one."""
+        """All API keys; if there are none, requests need none."""
         return self.api_keys | self.api_keys_file
 
     @property
     def processes(self) -> int:
+        """Number of worker processes."""
         return self.workers or math.ceil(granted_cores() / _CORES_PER_PROCESS)
 
     @property
     def threads_per_worker(self) -> int:
+        """Requests computed at once in each process, and CPU threads that they share."""
         return self.threads or max(1, granted_cores() // self.processes)
 
     @property
     def run_bytes(self) -> int:
-        """Memory shared out among the runs of models in a process; a larger one runs alone."""
+        """Memory in bytes that the model runs of a process share; a larger run runs alone."""
         return _RUN_BYTES_PER_CORE * max(2, self.threads_per_worker)
 
     @property
     def names_models(self) -> bool:
-        """Whether any model may be another than those that come with RapidOCR."""
+        """Whether the operator chose models or a configuration that may name others."""
         return any((self.det_model_path, self.cls_model_path, self.rec_model_path, self.config))

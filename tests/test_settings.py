@@ -15,6 +15,8 @@ def test_an_empty_environment_gives_the_defaults():
     assert settings.max_body_mb == 20
     assert settings.max_pixels == 50_000_000
     assert settings.max_det_pixels == 12_000_000
+    assert settings.idle_seconds == 75
+    assert not settings.strict
     assert settings.score_format == "string"
     assert settings.threads_per_worker == granted_cores()
 
@@ -72,6 +74,9 @@ def test_the_cores_are_shared_by_the_workers():
         ("OCR_MAX_QUEUE", "-1"),
         ("OCR_TIMEOUT_SECONDS", "0"),
         ("OCR_TIMEOUT_SECONDS", "nan"),
+        ("OCR_IDLE_SECONDS", "0"),
+        ("OCR_IDLE_SECONDS", "3601"),
+        ("OCR_STRICT", "perhaps"),
         ("OCR_SCORE_FORMAT", "percent"),
         ("OCR_LOG_FORMAT", "xml"),
         ("OCR_PROFILE", "faster"),
@@ -94,6 +99,34 @@ def test_a_value_out_of_bounds_is_refused_in_one_line_that_names_it(variable, va
         Settings.from_environ({variable: value})
     assert str(error.value).startswith(f"{variable}={value!r}: ")
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "wrong"),
+    [
+        ("OCR_WORKERS", "0", "must be at least 1"),
+        ("OCR_WORKERS", "two", "must be a whole number"),
+        ("OCR_WORKERS", "1.5", "must be a whole number"),
+        ("OCR_MAX_PIXELS", "1000000001", "must be at most 1000000000"),
+        ("OCR_IDLE_SECONDS", "0", "must be greater than 0"),
+        ("OCR_IDLE_SECONDS", "3601", "must be at most 3600"),
+        ("OCR_IDLE_SECONDS", "long", "must be a number"),
+        ("OCR_IDLE_SECONDS", "nan", "must be a number"),
+        ("OCR_STRICT", "perhaps", "must be true or false"),
+        ("OCR_LOG_FORMAT", "xml", "must be 'text' or 'json'"),
+        ("OCR_CONFIG", "/nowhere/config.yaml", "is not a file"),
+        ("OCR_API_KEYS_FILE", "/nowhere/keys", "No such file or directory"),
+        (
+            "OCR_CORS_ORIGINS",
+            "app.example",
+            "an origin is like https://example.org:8443, without a path; or *",
+        ),
+    ],
+)
+def test_the_line_says_what_is_wrong_in_plain_words(variable, value, wrong):
+    with pytest.raises(SettingsError) as error:
+        Settings.from_environ({variable: value})
+    assert str(error.value) == f"{variable}={value!r}: {wrong}"
 
 
 @pytest.mark.parametrize("name", ["OCR_THREAD", "OCR_config", "OCR_", "OCR_PORT_HTTP"])
@@ -151,7 +184,7 @@ def refused_start(**variables: str) -> str:
 
 def test_a_bad_setting_stops_the_start_with_one_line():
     assert refused_start(OCR_TIMEOUT_SECONDS="-3") == (
-        "rapidocr: OCR_TIMEOUT_SECONDS='-3': Input should be greater than 0\n"
+        "rapidocr: OCR_TIMEOUT_SECONDS='-3': must be greater than 0\n"
     )
 
 
