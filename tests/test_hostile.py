@@ -264,11 +264,10 @@ def test_headers_without_an_end_are_cut_off(server):
 
 
 def test_a_header_that_does_not_come_to_its_end_is_waited_for_10_seconds(server):
-    with connect(server) as slow, connect(server) as silent:
+    with connect(server) as slow:
         slow.sendall(HEAD)
         start = time.monotonic()
         assert slow.recv(1) == b""
-        assert silent.recv(1) == b""
         assert 5 < time.monotonic() - start < 40
 
 
