@@ -58,7 +58,7 @@ def install_middleware(
         endpoints: whose requests are admitted to the pool and counted.
         pool: returns the pool of this worker.
     """
-    connections.install()
+    connections.install(idle_seconds=settings.idle_seconds)
     service.mount_asgi_app(metrics.app())
     by_route = {endpoint.route: endpoint for endpoint in endpoints}
     metrics.announce(by_route)
