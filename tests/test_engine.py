@@ -240,7 +240,9 @@ def test_a_model_of_another_stage_is_refused():
     models = root_dir / "models"
     with pytest.raises(SettingsError, match=r"^rec_model_path: the model carries no characters"):
         Engine(Settings(rec_model_path=models / "PP-OCRv6_det_small.onnx"))
-    with pytest.raises(SettingsError, match=r"^det_model_path: the model does not do the stage"):
+    with pytest.raises(
+        SettingsError, match=r"^det_model_path: the model cannot be used for detection"
+    ):
         Engine(Settings(det_model_path=models / "PP-OCRv6_rec_small.onnx"))
 
 
@@ -261,36 +263,87 @@ def test_the_configurations_own_values_are_the_defaults(tmp_path, engine):
     )
 
 
-@pytest.mark.parametrize(
-    ("value", "bad"),
-    [("text_score: 0.5", "text_score: abc"), ("max_side_len: 2000", "max_side_len: none")],
-)
-def test_a_configuration_with_which_no_page_can_be_read_is_refused(value, bad, tmp_path):
+def test_a_configuration_with_which_no_page_can_be_read_is_refused(tmp_path):
     config = tmp_path / "config.yaml"
-    config.write_text(CONFIG.replace(value, bad))
-    with pytest.raises(SettingsError, match=r"^OCR_CONFIG=.*: no page can be read with it$"):
+    config.write_text("Det: {unclip_ratio: 1.0e+300}")
+    with pytest.raises(SettingsError, match=r"^OCR_CONFIG=.*: the model cannot be used for detec"):
+        Engine(Settings(config=config))
+    config.write_text("Global: {min_height: 1.0e+300}")
+    with pytest.raises(SettingsError, match=r"^OCR_CONFIG=.*: no page can be read with it: \w+: "):
         Engine(Settings(config=config))
 
 
-def test_a_stage_that_the_configuration_breaks_is_named(tmp_path):
+def test_a_shape_that_the_model_does_not_take_is_named(tmp_path):
     config = tmp_path / "config.yaml"
-    config.write_text(CONFIG.replace("rec_batch_num: 6", "rec_batch_num: 0"))
-    with pytest.raises(SettingsError, match=r"^OCR_CONFIG: .* the stage of rec_model_path"):
+    config.write_text("Rec: {rec_img_shape: [3, 32, 320]}")
+    with pytest.raises(SettingsError, match=r"^OCR_CONFIG=.*: Rec: the model .* recognition: .*32"):
         Engine(Settings(config=config))
 
 
-def test_a_model_that_rapidocr_does_not_know_is_refused(tmp_path):
+def test_labels_that_the_classifier_does_not_tell_apart_are_refused(tmp_path):
+    config = tmp_path / "config.yaml"
+    config.write_text("Cls: {label_list: ['0']}")
+    with pytest.raises(
+        SettingsError, match=r"^OCR_CONFIG=.*: Cls: .* 2 classes .* label_list has 1$"
+    ):
+        Engine(Settings(config=config))
+
+
+def test_a_model_that_rapidocr_does_not_have_is_refused(tmp_path):
     config = tmp_path / "config.yaml"
     config.write_text(CONFIG.replace('ocr_version: "PP-OCRv6"', 'ocr_version: "PP-OCRv4"'))
-    with pytest.raises(SettingsError, match=r"^OCR_CONFIG: RapidOCR knows no such model as Det"):
+    sentence = r"Det: RapidOCR has no model of ocr_version PP-OCRv4, model_type small"
+    with pytest.raises(SettingsError, match=rf"^OCR_CONFIG=.*: {sentence}"):
+        Engine(Settings(config=config))
+    config.write_text("Rec: {lang_type: korean}")
+    with pytest.raises(
+        SettingsError, match=r": Rec: RapidOCR has no .* languages: af, az, .*, vi$"
+    ):
         Engine(Settings(config=config))
 
 
-def test_another_engine_than_onnxruntime_is_refused(tmp_path):
+def test_a_model_of_the_configuration_that_is_missing_is_named(tmp_path):
     config = tmp_path / "config.yaml"
-    config.write_text(CONFIG.replace('engine_type: "onnxruntime"', 'engine_type: "openvino"', 1))
-    with pytest.raises(SettingsError, match=r"Det.engine_type must be onnxruntime"):
+    config.write_text(f"Cls: {{model_path: {tmp_path / 'cls.onnx'}}}")
+    with pytest.raises(
+        SettingsError, match=r"^OCR_CONFIG=.*: Cls: there is no model at .*/cls.onnx"
+    ):
         Engine(Settings(config=config))
+
+
+def test_an_execution_provider_that_is_not_installed_is_warned_of_once(tmp_path, caplog, engine):
+    config = tmp_path / "config.yaml"
+    config.write_text("EngineConfig: {onnxruntime: {use_cuda: true}}")
+    on_the_processor = Engine(Settings(config=config))
+    (record,) = caplog.records
+    assert (record.name, record.levelname) == ("rapidocr", "WARNING")
+    assert record.getMessage().startswith(
+        f"OCR_CONFIG={config}: EngineConfig.onnxruntime.use_cuda has no effect: "
+        "the installed ONNX Runtime cannot use CUDAExecutionProvider, only "
+    )
+    page = PAGES["line.png"]
+    assert read_lines(on_the_processor, page) == read_lines(engine, page)
+
+
+class MoreOptions(ReadingOptions):
+    """Has an option that no module applies."""
+
+    upside_down: bool | None = None
+
+
+def test_an_option_that_nothing_applies_stops_the_start(monkeypatch):
+    monkeypatch.setattr("ocr_runtime.reading.engine.ReadingOptions", MoreOptions)
+    with pytest.raises(NotImplementedError, match=r"^nothing applies ReadingOptions.upside_down$"):
+        Engine(Settings())
+    applied = "ocr_runtime.reading.engine.OPTIONS_OF_OTHER_MODULES"
+    monkeypatch.setattr(applied, {"upside_down"})
+    assert read_lines(Engine(Settings()), PAGES["blank.png"], use_rec=False) == []
+
+
+def test_an_option_that_rapidocr_no_longer_has_is_not_ignored(engine, monkeypatch):
+    monkeypatch.delattr(engine._ocr, "text_score")
+    with pytest.raises(AttributeError, match="text_score"):
+        read_lines(engine, PAGES["blank.png"], text_score=0.1)
 
 
 @pytest.fixture(scope="module")

@@ -207,8 +207,16 @@ def test_a_file_that_is_no_configuration_stops_the_start_with_one_line(tmp_path)
     config = tmp_path / "config.yaml"
     config.write_text("Global: 1\n")
     assert refused_start(OCR_CONFIG=str(config)) == (
-        f"rapidocr: OCR_CONFIG={config}: not a configuration of this RapidOCR: "
-        "Missing key Det full_key: Det object_type=dict\n"
+        f"rapidocr: OCR_CONFIG={config}: Global takes a mapping of keys, not 1\n"
+    )
+
+
+def test_a_model_that_rapidocr_does_not_have_stops_the_start_with_one_line(tmp_path):
+    config = tmp_path / "config.yaml"
+    config.write_text("Cls: {lang_type: fr}\n")
+    assert refused_start(OCR_CONFIG=str(config)) == (
+        f"rapidocr: OCR_CONFIG={config}: Cls: RapidOCR has no model of ocr_version PP-OCRv4, "
+        "model_type mobile and this lang_type; it has the languages: ch, multi\n"
     )
 
 

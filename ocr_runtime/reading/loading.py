@@ -1,0 +1,221 @@
+"""Settings -> RapidOCR with its three models loaded and tried.
+
+RapidOCR would open its models on first use, with settings of its own, and download what is missing.
+Here `ocr_runtime.reading.runtimes` opens them at the start, and a missing model is an error.
+"""
+
+import logging
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from omegaconf import DictConfig, OmegaConf
+from rapidocr import RapidOCR
+from rapidocr.ch_ppocr_cls import TextClassifier
+from rapidocr.ch_ppocr_rec import TextRecognizer
+from rapidocr.inference_engine.base import FileInfo
+from rapidocr.inference_engine.onnxruntime import OrtInferSession
+from rapidocr.inference_engine.onnxruntime.provider_config import EP, ProviderConfig
+
+from ocr_runtime.reading.bounded_rapidocr import BoundedDetector, BoundedRapidOCR
+from ocr_runtime.reading.configuration import read_configuration
+from ocr_runtime.reading.runtimes import Arena, Model
+from ocr_runtime.settings import Settings, SettingsError
+
+logger = logging.getLogger("rapidocr")
+
+_NUMBER_BYTES = {"Det": 34, "Cls": 70, "Rec": 140}
+"""Peak memory of a run of each stage's model for each number in its input, as measured."""
+
+_FAST_PAGE = 1280
+"""With `OCR_PROFILE=fast`: longest side, in pixels, to which a page is enlarged for detection."""
+
+_FAST_LINE = 96
+"""With `OCR_PROFILE=fast`: width in pixels to which a line is padded; each has a run of its own."""
+
+WORD: np.ndarray = cv2.putText(
+    np.full((160, 160, 3), 255, np.uint8), "OCR", (16, 96), 2, 1.5, (0, 0, 0), 3
+)
+"""Image that is read at the start, uint8, BGR; square, so that the detector's input is smallest."""
+
+STAGES: dict[str, tuple[str, Any, str]] = {
+    "Det": ("text_det", BoundedDetector, "detection"),
+    "Cls": ("text_cls", TextClassifier, "classification"),
+    "Rec": ("text_rec", TextRecognizer, "recognition"),
+}
+"""By section of the configuration: attribute of RapidOCR, class, and name of each stage."""
+
+
+_LONGEST_REASON = 200
+"""Characters of a foreign error message that are shown."""
+
+
+def load_rapidocr(settings: Settings, arena: Arena) -> BoundedRapidOCR:
+    """Start RapidOCR, and run each of its stages once.
+
+    Args:
+        settings: say which configuration and which models.
+        arena: memory of the models' runs.
+
+    Raises:
+        SettingsError: a model or the configuration cannot be used.
+    """
+    _let_the_service_write_its_log()
+    # Otherwise RapidOCR logs a warning for each page without text.
+    params: dict[str, Any] = {"Global.log_level": "error"}
+    if settings.config is not None:
+        params |= read_configuration(settings.config)
+    if settings.profile == "fast":
+        params |= {"Rec.rec_img_shape": [3, 48, _FAST_LINE], "Rec.rec_batch_num": 1}
+    for stage, path in _given_models(settings).items():
+        params[f"{stage}.model_path"] = str(path)
+    ocr = BoundedRapidOCR(params=params)
+    ocr.max_det_pixels = settings.max_det_pixels
+    ocr.stage = lambda _: nullcontext()
+    providers = _providers(ocr.cfg.EngineConfig.onnxruntime, settings)
+    for stage in STAGES:
+        _open_stage(ocr, stage, providers, settings, arena)
+    ocr.text_det.max_pixels = settings.max_det_pixels
+    if settings.profile == "fast":
+        ocr.text_det.longest_enlarged = _FAST_PAGE
+    _run_each_stage(ocr, settings)
+    return ocr
+
+
+def _let_the_service_write_its_log() -> None:
+    its_logger = logging.getLogger("RapidOCR")
+    its_logger.handlers.clear()  # they write lines with colours
+    its_logger.propagate = True
+
+
+def _given_models(settings: Settings) -> dict[str, Path]:
+    paths = {
+        "Det": settings.det_model_path,
+        "Cls": settings.cls_model_path,
+        "Rec": settings.rec_model_path,
+    }
+    return {stage: path for stage, path in paths.items() if path}
+
+
+def _chosen_by(stage: str, settings: Settings) -> str:
+    """Name what decided which model a stage has: a setting, or RapidOCR."""
+    if stage in _given_models(settings):
+        return f"{stage.lower()}_model_path"
+    return f"OCR_CONFIG={settings.config}: {stage}" if settings.config else f"RapidOCR's {stage}"
+
+
+def _providers(engine: DictConfig, settings: Settings) -> list[Any]:
+    """List the execution providers of the configuration that can be used, the first one first.
+
+    RapidOCR falls back to the processor, and says so in its own log only, which is off by default.
+    """
+    names = {"cuda": EP.CUDA_EP, "dml": EP.DIRECTML_EP, "cann": EP.CANN_EP, "coreml": EP.COREML_EP}
+    installed = ProviderConfig(engine).had_providers
+    wanted = {f"use_{key}": name.value for key, name in names.items() if engine[f"use_{key}"]}
+    for key, name in wanted.items():
+        engine[key] = name in installed
+    providers = ProviderConfig(engine).get_ep_list()
+    usable = {name for name, _ in providers}
+    for key, name in wanted.items():
+        if name not in usable:
+            logger.warning(
+                "OCR_CONFIG=%s: EngineConfig.onnxruntime.%s has no effect: the installed ONNX "
+                "Runtime cannot use %s, only %s",
+                settings.config,
+                key,
+                name,
+                ", ".join(installed),
+            )
+    return list(providers)
+
+
+def _open_stage(
+    ocr: RapidOCR, stage: str, providers: list[Any], settings: Settings, arena: Arena
+) -> None:
+    """Load a stage's model as RapidOCR would on first use, but tuned and without a download."""
+    cfg, setting = ocr.cfg[stage], _chosen_by(stage, settings)
+    model = Model(
+        _model_path(ocr.cfg, stage, setting),
+        setting=setting,
+        cores=settings.threads_per_worker,
+        providers=providers,
+        number_bytes=_NUMBER_BYTES[stage],
+        arena=arena,
+        one_image=stage == "Det",
+    )
+    if stage == "Rec" and not _knows_its_characters(model.session, cfg):
+        raise SettingsError(f"{setting}: the model carries no characters; set Rec.rec_keys_path")
+    if stage == "Cls":
+        _check_labels(model.session, cfg, setting)
+    content = {
+        **cfg,
+        "session": model.session,
+        "font_path": ocr.cfg.Global.font_path,
+        "engine_cfg": ocr.cfg.EngineConfig.onnxruntime,
+    }
+    name, kind, _ = STAGES[stage]
+    try:
+        opened = kind(OmegaConf.create(content, flags={"allow_objects": True}))
+    except Exception as exc:  # e.g. characters that are not UTF-8
+        raise _unusable(stage, setting, exc) from exc
+    opened.session = model
+    setattr(ocr, name, opened)
+
+
+def _knows_its_characters(session: Any, cfg: DictConfig) -> bool:
+    return "character" in session.get_modelmeta().custom_metadata_map or bool(cfg.rec_keys_path)
+
+
+def _check_labels(session: Any, cfg: DictConfig, setting: str) -> None:
+    labels, classes = len(cfg.label_list), session.get_outputs()[0].shape[-1]
+    if isinstance(classes, int) and classes != labels:
+        raise SettingsError(
+            f"{setting}: the model tells {classes} classes apart, label_list has {labels}"
+        )
+
+
+def _model_path(cfg: DictConfig, stage: str, setting: str) -> Path:
+    section = cfg[stage]
+    if section.model_path is not None:
+        return Path(section.model_path)
+    names = ("engine_type", "ocr_version", "task_type", "lang_type", "model_type")
+    try:
+        info = OrtInferSession.get_model_url(FileInfo(**{name: section[name] for name in names}))
+    except ValueError as exc:
+        version, model_type = section.ocr_version.value, section.model_type.value
+        languages = RapidOCR.list_supported_langs(
+            section.task_type, section.ocr_version, section.model_type
+        )
+        raise SettingsError(
+            f"{setting}: RapidOCR has no model of ocr_version {version}, model_type {model_type} "
+            f"and this lang_type; it has the languages: {', '.join(languages) or 'none'}"
+        ) from exc
+    return Path(cfg.Global.model_root_dir) / Path(info["model_dir"]).name
+
+
+def _run_each_stage(ocr: RapidOCR, settings: Settings) -> None:
+    """Run each stage on a drawn word: afterwards it is ready, and a wrong model has shown."""
+    runs: dict[str, Callable[[], Any]] = {
+        "Det": lambda: ocr.text_det(WORD),
+        "Cls": lambda: ocr.cls_and_rotate([WORD]),
+        "Rec": lambda: ocr.recognize_txt([WORD]),
+    }
+    for stage, run in runs.items():
+        try:
+            run()
+        except Exception as exc:  # whatever a foreign model makes the stage raise
+            raise _unusable(stage, _chosen_by(stage, settings), exc) from exc
+
+
+def _unusable(stage: str, setting: str, error: Exception) -> SettingsError:
+    return SettingsError(
+        f"{setting}: the model cannot be used for {STAGES[stage][2]}: {reason(error)}"
+    )
+
+
+def reason(error: Exception) -> str:
+    """Say in one line, for operators, what was raised."""
+    return " ".join(f"{type(error).__name__}: {error}".split())[:_LONGEST_REASON]
