@@ -241,8 +241,6 @@ class Settings(BaseModel):
         "commas, or `*` for all. Unset: none.",
     )
 
-    strict: bool = Field(default=False, alias="OCR_STRICT", description="x")
-
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Self:
         """Read the settings from environment variables.
