@@ -1,28 +1,13 @@
-"""What can be wrong with a request.
+"""Every error that a caller can see: HTTP status, stable code, sentence for the caller.
 
-    body --forms--> fields --schema--> options --decoding--> page --engine--> lines
+    anything raised while a request is handled --> {"error": "<sentence>", "code": "<code>"}
 
-    OCRError                           every error that a caller can see
-    ├── MalformedRequest          400  the body is broken multipart or JSON
-    ├── MissingImage              400  neither image_file nor image_data
-    ├── AmbiguousImage            400  both of them, or one of them twice
-    ├── InvalidBase64             400  image_data is not base64
-    ├── InvalidOption             400  an option is not of its type or range
-    ├── UnknownField              400  a field that the address does not know (OCR_STRICT)
-    ├── Unauthorized              401  no API key, or a wrong one
-    ├── NotFound                  404
-    ├── MethodNotAllowed          405
-    ├── SlowBody                  408  the body takes too long to arrive
-    ├── BodyTooLarge              413  more bytes than we accept
-    ├── ImageTooLarge             413  more pixels than we accept
-    ├── UnsupportedMediaType      415  a content type that we do not read
-    ├── UnsupportedImage          415  the bytes are not an image that we can decode
-    ├── Busy                      429  the queue is full, or too long
-    ├── Internal                  500  our fault; what happened is in the log only
-    └── Timeout                   504  not answered in time
+`OCRError` is the base class; each subclass is one `code`, and its docstring says when it is
+raised. docs/errors.md is generated from these classes (`scripts/reference`).
 
-Each is raised with a sentence for the caller and carries nothing of the inside.
-An exception that is none of these is our fault: it is logged and answered as `Internal`.
+A sentence is written for the caller: it holds no path, no exception text and nothing else of the
+service's inside. Any other exception is a fault of the service; it is logged, and the caller gets
+`Internal`.
 """
 
 from collections.abc import Iterable
@@ -30,7 +15,12 @@ from typing import ClassVar
 
 
 class OCRError(Exception):
-    """An error a caller can see; `str(error)` is the sentence for the caller."""
+    """An error that a caller can see; `str(error)` is the sentence for the caller.
+
+    Args:
+        sentence: in place of the class's own, where more can be said.
+        headers: sent with the answer, as `Retry-After`.
+    """
 
     status: ClassVar[int]
     code: ClassVar[str]
@@ -41,91 +31,125 @@ class OCRError(Exception):
         self.headers = headers or {}
 
     def body(self) -> dict[str, str]:
-        """The one shape of every error body."""
+        """Return the body of the answer, the same shape for every error."""
         return {"error": str(self), "code": self.code}
 
 
 class MalformedRequest(OCRError):
+    """The body is not valid multipart, form or JSON data, or an option is sent twice."""
+
     status, code = 400, "malformed_request"
     sentence = "The request is malformed."
 
 
 class MissingImage(OCRError):
+    """Neither `image_file` nor `image_data` is sent, or the one sent is empty."""
+
     status, code = 400, "missing_image"
     sentence = "Send an image: either image_file (a file part) or image_data (base64)."
 
 
 class AmbiguousImage(OCRError):
+    """Both `image_file` and `image_data` are sent, or one of them twice."""
+
     status, code = 400, "ambiguous_image"
     sentence = "/ocr takes one image: send either image_file or image_data, and only once."
 
 
 class InvalidBase64(OCRError):
+    """`image_data` is not base64."""
+
     status, code = 400, "invalid_base64"
     sentence = "image_data is not base64."
 
 
 class InvalidOption(OCRError):
+    """An option has a wrong type or is out of range, or all three stages are switched off."""
+
     status, code = 400, "invalid_option"
     sentence = "text_score must be a number from 0 to 1."
 
 
 class UnknownField(OCRError):
+    """`OCR_STRICT` is on, and a form field or query parameter has a name unknown here."""
+
     status, code = 400, "unknown_field"
     sentence = "The request has a field that this address does not know."
 
 
 class Unauthorized(OCRError):
+    """API keys are set (`OCR_API_KEYS`), and the request has none of them."""
+
     status, code = 401, "unauthorized"
     sentence = "Send an API key: Authorization: Bearer KEY, or X-API-Key: KEY."
 
 
 class NotFound(OCRError):
+    """The path is not served here."""
+
     status, code = 404, "not_found"
     sentence = "There is nothing at this address."
 
 
 class MethodNotAllowed(OCRError):
+    """The path is served, but not for this HTTP method."""
+
     status, code = 405, "method_not_allowed"
     sentence = "This address does not answer this method."
 
 
 class SlowBody(OCRError):
+    """The body did not arrive within `OCR_TIMEOUT_SECONDS`."""
+
     status, code = 408, "slow_body"
     sentence = "The body took too long to arrive."
 
 
 class BodyTooLarge(OCRError):
+    """The body is larger than `OCR_MAX_BODY_MB`."""
+
     status, code = 413, "body_too_large"
     sentence = "The body is too large."
 
 
 class ImageTooLarge(OCRError):
+    """The image has more pixels than `OCR_MAX_PIXELS`, by its header; it is not decoded."""
+
     status, code = 413, "image_too_large"
     sentence = "The image has too many pixels."
 
 
 class UnsupportedMediaType(OCRError):
+    """The content type is not one of those listed in api.md, or the body has a content encoding."""
+
     status, code = 415, "unsupported_media_type"
-    sentence = "This content type is not read here."
+    sentence = "This content type is not supported."
 
 
 class UnsupportedImage(OCRError):
+    """The bytes are not an image, or are damaged, truncated or in a format that is not read."""
+
     status, code = 415, "unsupported_image"
     sentence = "The image is damaged or truncated."
 
 
 class Busy(OCRError):
+    """The queue is full or too long to answer in time; `Retry-After` says how long to wait."""
+
     status, code = 429, "busy"
     sentence = "Too many requests are waiting; try again later."
 
 
 class Internal(OCRError):
+    """The service failed; its log has the details under the request's `X-Request-ID`."""
+
     status, code = 500, "internal"
-    sentence = "Something went wrong on our side; the log knows it by the request id."
+    sentence = "Something went wrong in the service; its log has the details under the request id."
 
 
 class Timeout(OCRError):
+    """The request was not answered within `OCR_TIMEOUT_SECONDS` after its body had arrived."""
+
     status, code = 504, "timeout"
     sentence = "The image could not be read in the time allowed."
 
@@ -133,9 +157,9 @@ class Timeout(OCRError):
 def by_status(
     errors: Iterable[type[OCRError]] | None = None,
 ) -> dict[int, list[type[OCRError]]]:
-    """Group errors, by default all, by their HTTP status, in the order of the tree.
+    """Group errors, by default all, by HTTP status, in the order in which they are defined.
 
-    The first of a status is the fallback for responses that BentoML or Starlette make themselves.
+    The first class of a status is the fallback for errors that BentoML or Starlette raised.
     """
     found: dict[int, list[type[OCRError]]] = {}
     for error in OCRError.__subclasses__() if errors is None else errors:
