@@ -34,16 +34,19 @@ def test_a_page_that_differs_from_the_code_is_named_and_mended(tmp_path):
     (tmp_path / "scripts").mkdir()
     shutil.copy(ROOT / "scripts/reference", tmp_path / "scripts")
     (tmp_path / "docs").mkdir()
-    for name in ("api.md", "settings.md", "errors.md"):
+    for name in ("api.md", "settings.md", "errors.md", "architecture.md"):
         shutil.copy(ROOT / "docs" / name, tmp_path / "docs")
     errors = tmp_path / "docs/errors.md"
     errors.write_text(PAGES["docs/errors.md"].replace("| 400 |", "| 402 |", 1))
     (tmp_path / "docs/api.md").unlink()
+    architecture = tmp_path / "docs/architecture.md"
+    architecture.write_text(PAGES["docs/architecture.md"].replace("`service.py` | ", "`a.py` | "))
 
     compared = reference(tmp_path, "--check")
     assert compared.returncode == 1
     assert compared.stderr == (
-        "docs/api.md, docs/errors.md differ from the code: run scripts/reference\n"
+        "docs/api.md, docs/errors.md, docs/architecture.md differ from the code: "
+        "run scripts/reference\n"
     )
     assert reference(tmp_path).returncode == 0
     written = {f"docs/{path.name}": path.read_text() for path in (tmp_path / "docs").iterdir()}

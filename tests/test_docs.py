@@ -1,0 +1,115 @@
+"""What the pages beside the README show is run, and what they list is what the code has."""
+
+import re
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import rapidocr
+from conftest import TRUTH, page_bytes
+from documentation import PAGES, blocks, table
+from omegaconf import OmegaConf
+from rapidocr.main import DEFAULT_CFG_PATH
+from serving import ROOT, serving
+
+OPERATION = PAGES["docs/operation.md"]
+RUN_BY = {
+    "README.md": {"*": "test_readme.py"},
+    "README.zh-CN.md": {"*": "test_readme.py, which holds them to those of README.md"},
+    "docs/api.md": {"*": "test_reference.py"},
+    "docs/benchmark.md": {"scripts/bench --images DIR\n": "test_bench.py, quick"},
+    "docs/languages.md": {"rec_model_path=": "below", "Rec:\n": "below"},
+    "docs/operation.md": {
+        "BENTOML_CONFIG_OPTIONS=": "test_metrics.py",
+        "scripts/setup\nexport PATH=$PWD/.venv/bin:$PATH\n"
+        "bentoml build\nbentoml serve rapidocr:latest\n": "scripts/image, e2e/test_bento.py",
+        "bentoml build\nbentoml containerize rapidocr:latest\n": "scripts/image",
+        "docker build ": "scripts/image",
+        "docker run ": "e2e/test_image.py",
+    },
+    "docs/reliability.md": {"scripts/soak --write\n": "test_soak.py, short"},
+    "CONTRIBUTING.md": {"*": "CI: see test_contributing_names_what_ci_runs"},
+}
+"""Who runs the blocks of each page, by how they begin."""
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_block_of_the_pages_is_run(page):
+    shown = re.findall(r"^```\w*\n(.*?)^```", PAGES[page], re.DOTALL | re.MULTILINE)
+    known = RUN_BY.get(page, {})
+    if "*" not in known:
+        begun = Counter(start for block in shown for start in known if block.startswith(start))
+        assert (len(shown), begun) == (len(known), Counter(list(known)))
+
+
+def test_contributing_names_what_ci_runs():
+    ci = (ROOT / ".ci/run").read_text()
+    for command in re.findall(r"^scripts/\w+", ci, re.MULTILINE):
+        assert f"\n{command}" in "".join(blocks(PAGES["CONTRIBUTING.md"], "sh"))
+    for block in blocks(PAGES["CONTRIBUTING.md"], "sh"):
+        for line in block.splitlines():
+            assert (ROOT / line.split()[0]).is_file(), line
+
+
+def test_the_image_is_built_by_the_line_shown():
+    (block,) = (each for each in blocks(OPERATION, "sh") if each.startswith("docker build "))
+    arguments = block.removeprefix("docker build ")  # scripts/image runs them, then tests it
+    assert f"docker build --network=host {arguments}" in (ROOT / "scripts/image").read_text()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page):
+    for link in re.findall(r"\]\((?!http|#)(.*?)\)", PAGES[page]):
+        assert ((ROOT / page).parent / link.partition("#")[0]).exists(), link
+
+
+def test_files_and_scripts_that_the_pages_name_are_there():
+    for page, text in PAGES.items():
+        if page == "CHANGELOG.md":
+            continue
+        for name in re.findall(r"`((?:tests|scripts|deploy|examples)/[\w./*-]+)`", text):
+            assert list(ROOT.glob(name)), (page, name)
+
+
+def test_the_addresses_answer(server):
+    for row in table(OPERATION, "`/ocr`, `/ocr/`")[1:]:
+        for path in re.findall("`(.*?)`", row[0]):
+            assert server.get(path).status_code == 200
+
+
+def test_the_series_are_there(server):
+    exposed = server.get("/metrics").text
+    for series, kind, *_ in table(OPERATION, "`rapidocr_answers_total`"):
+        assert f"# TYPE {series.strip('`')} {kind}\n" in exposed
+
+
+def test_the_defaults_of_the_options_are_rapidocrs():
+    config = OmegaConf.load(DEFAULT_CFG_PATH)
+    shown = config.Global.text_score, config.Det.box_thresh, config.Det.unclip_ratio
+    numbers = re.search(
+        r"`text_score` ([\d.]+)\D+`box_thresh` ([\d.]+)\D+`unclip_ratio` ([\d.]+)",
+        PAGES["docs/rapidocr.md"],
+    )
+    assert tuple(map(float, numbers.groups())) == shown
+    stages = config.Global.use_det, config.Global.use_cls, config.Global.use_rec
+    words = config.Global.return_word_box, config.Global.return_single_char_box
+    assert (stages, words) == ((True, True, True), (False, False))
+
+
+def test_another_model_is_used_as_the_page_says(tmp_path):
+    (command,) = blocks(PAGES["docs/languages.md"], "sh")
+    variable, _ = re.fullmatch(r"(\w+)=(\S+) scripts/serve\n", command).groups()
+    (model,) = (Path(rapidocr.__file__).parent / "models").glob("*_rec_small.onnx")
+    other = shutil.copy(model, tmp_path / "other.onnx")
+    with serving(tmp_path, **{variable: other}) as server:
+        answer = server.ocr(page_bytes("line.png"), use_det=False).json()
+    assert answer["0"]["rec_txt"] == TRUTH["line.png"][0]
+
+
+def test_the_configuration_shown_is_one_of_rapidocrs_keys():
+    config = OmegaConf.load(DEFAULT_CFG_PATH)
+    OmegaConf.set_struct(config, flag=True)  # a key that is not there is refused
+    (shown,) = blocks(PAGES["docs/languages.md"], "yaml")
+    merged = OmegaConf.merge(config, OmegaConf.create(shown))
+    assert merged.Rec.rec_keys_path == "/models/latin_dict.txt"
