@@ -96,7 +96,7 @@ def document(endpoints: Iterable[Endpoint], *, keys: bool) -> dict[str, Any]:
     """
     schemas: dict[str, Any] = {"Error": _ERROR}
     paths = {each.route: {"post": _operation(each, schemas)} for each in endpoints}
-    components: dict[str, Any] = {"schemas": schemas, "headers": _HEADERS}
+    components: dict[str, Any] = {"schemas": schemas}
     if keys:
         components["securitySchemes"] = _KEY_SCHEMES
         for path in paths.values():
@@ -136,7 +136,7 @@ def _operation(endpoint: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
         "responses": {
             "200": {
                 "description": endpoint.answer_description,
-                "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in _HEADERS},
+                "headers": _HEADERS,
                 "content": {endpoint.media_type: _answer(endpoint, schemas)},
             }
         }
