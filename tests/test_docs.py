@@ -109,7 +109,7 @@ def test_another_model_is_used_as_the_page_says(tmp_path):
 
 def test_the_configuration_shown_is_one_of_rapidocrs_keys():
     config = OmegaConf.load(DEFAULT_CFG_PATH)
-    OmegaConf.set_struct(config, flag=True)  # a key that is not there is refused
+    OmegaConf.set_struct(config, value=True)  # a key that is not there is refused
     (shown,) = blocks(PAGES["docs/languages.md"], "yaml")
     merged = OmegaConf.merge(config, OmegaConf.create(shown))
     assert merged.Rec.rec_keys_path == "/models/latin_dict.txt"

@@ -106,7 +106,7 @@ def outside(
 
 
 def memory(profile: str, first: Path) -> dict[str, float]:
-    """MB of all processes as 8 callers send pages of ever other shapes, and as large pages come."""
+    """MB of all processes as 8 callers send pages of changing shapes, and as large pages come."""
     print(f"memory: {profile}", file=sys.stderr)
     shapes = random.Random(0)
 

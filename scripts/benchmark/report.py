@@ -84,7 +84,7 @@ def _sections(found: dict[str, Any]) -> list[str]:
         _memory(found["memory"]),
         "\n### What HTTP adds\n",
         _serving(found["serving"]),
-        "\n### The fast profile, lever by lever\n",
+        "\n### The fast profile, change by change\n",
         _profiles(found),
         "\n### What the fast profile reads differently\n",
         _differences(found["lines"]),
@@ -188,7 +188,7 @@ def _growth(found: dict[str, Any]) -> str:
 
 def _memory(memory: dict[str, dict[str, float]]) -> str:
     rows = [[name, *(f"{each[name]:.0f}" for each in memory.values())] for name in memory["exact"]]
-    head = "all processes, 8 callers, pages of ever other shapes, 100 to 3000 pixels a side; MB"
+    head = "all processes, 8 callers, pages of changing shapes, 100 to 3000 pixels a side; MB"
     return grid([head, *memory], rows)
 
 
@@ -196,7 +196,7 @@ def _serving(spent: dict[str, float]) -> str:
     known = [name for name in spent if name != "over HTTP"]
     rest = spent["over HTTP"] - sum(spent[name] for name in known)
     rows = [[name, f"{spent[name]:.1f}"] for name in known]
-    rows.append(["the rest: threads handed over, waiting", f"{rest:.1f}"])
+    rows.append(["the rest: handing over to threads, waiting", f"{rest:.1f}"])
     rows.append(["over HTTP, in all", f"{spent['over HTTP']:.1f}"])
     added = spent["over HTTP"] - spent["engine"]
     return (
@@ -229,7 +229,7 @@ def _profiles(found: dict[str, Any]) -> str:
         "s for all images",
         "characters wrong on the drawn pages, %",
         "lines found",
-        "characters other than exact's",
+        "characters that differ from exact's",
     ]
     return grid(head, rows)
 

@@ -148,7 +148,7 @@ class Slow:
             for at in range(len(body)):
                 left = end - time.monotonic()
                 if left <= 0:
-                    return "unanswered when it left"
+                    return "unanswered when it hung up"
                 await asyncio.wait([answering], timeout=min(1, left))
                 if answering.done():
                     return answering.result().outcome

@@ -149,7 +149,7 @@ def _others(found: Found) -> str:
     service = last.cpu_seconds - first.cpu_seconds
     others = last.machine_seconds - first.machine_seconds - service
     share = others / (last.at - first.at) - found.callers_cpu
-    return f", others than it and the service {100 * share:.0f} %"
+    return f", processes other than it and the service {100 * share:.0f} %"
 
 
 def _tracebacks(found: Found) -> str:
@@ -174,7 +174,7 @@ def _abuse(found: Found) -> str:
     rows = [[kind, found.expected[kind], _counted(seen)] for kind, seen in found.bad.items()]
     rows += [[kind, "408 or nothing", _counted(seen)] for kind, seen in found.slow.items()]
     rows.append(["leaves before the answer", "nothing", _counted(found.gone)])
-    return grid(["bad, slow and vanishing callers", "must get (or 429)", "got"], rows)
+    return grid(["invalid, slow and disconnecting callers", "must get (or 429)", "got"], rows)
 
 
 def _probes(found: Found) -> str:
@@ -185,7 +185,7 @@ def _probes(found: Found) -> str:
         failed = sum(status != 200 for _, status in probed)
         rows.append([f"`{path}`", str(len(probed)), str(failed), *figures])
     figures = [_ms(_quantile(found.late, share)) for share in (0.5, 0.99, 1)]
-    rows.append(["(the prober woke up late by)", str(len(found.late)), "", *figures])
+    rows.append(["(delay of the prober itself)", str(len(found.late)), "", *figures])
     return grid(["probes", "times", "failed", "p50", "p99", "longest"], rows)
 
 
@@ -221,7 +221,7 @@ def _strange(found: Found, kind: str) -> Counter[str]:
     if kind in found.bad:
         allowed = {found.expected[kind], "429 busy"}
         return Counter({got: n for got, n in found.bad[kind].items() if got not in allowed})
-    allowed = {"408", "429", "unanswered when it left"}
+    allowed = {"408", "429", "unanswered when it hung up"}
     return Counter({got: n for got, n in found.slow[kind].items() if got not in allowed})
 
 
