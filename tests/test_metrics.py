@@ -129,7 +129,7 @@ def collector():
 def test_with_tracing_on_each_stage_has_a_span_in_the_callers_trace(collector, tmp_path):
     address, spans = collector
     (options,) = re.findall(
-        r"BENTOML_CONFIG_OPTIONS='(.*?)'", (ROOT / "README.md").read_text(), re.DOTALL
+        r"BENTOML_CONFIG_OPTIONS='(.*?)'", (ROOT / "docs/operation.md").read_text(), re.DOTALL
     )
     options = options.replace("http://localhost:4318", address)
     with serving(tmp_path, BENTOML_CONFIG_OPTIONS=options) as server:

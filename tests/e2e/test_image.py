@@ -209,7 +209,7 @@ def test_a_wrong_setting_ends_it_with_one_line():
 
 
 def test_a_configuration_and_models_can_be_mounted(tmp_path):
-    (command,) = re.findall(r"rapidocr -c '(cat .*?)'", (ROOT / "README.md").read_text())
+    (command,) = re.findall(r"rapidocr -c '(cat .*?)'", (ROOT / "docs/operation.md").read_text())
     stock = printed("podman", "run", "--rm", "--entrypoint", "sh", IMAGE, "-c", command)
     assert "use_det: true" in stock
     config = tmp_path / "config.yaml"
@@ -251,10 +251,10 @@ def docker(tmp_path_factory) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("docker")
-def test_the_readmes_lines_run():
+def test_the_lines_of_the_documentation_run():
     """Word for word, with Docker, which also asks for the container's health by itself."""
     (block,) = re.findall(
-        r"```sh\n(docker run .*?)```", (ROOT / "README.md").read_text(), re.DOTALL
+        r"```sh\n(docker run .*?)```", (ROOT / "docs/operation.md").read_text(), re.DOTALL
     )
     assert [flag for flag in HARDENED if flag not in shlex.split(block)] == []
     running = Container("docker", printed("sh", "-c", block))
@@ -415,10 +415,9 @@ def test_it_is_lean():
     assert (size(IMAGE) < 500e6, compressed < 200 << 20) == (True, True), compressed
 
 
-@pytest.mark.skipif("BASE_OF_PACKAGES" not in os.environ, reason="the README's are of that base")
-@pytest.mark.parametrize("readme", ["README.md", "README.zh-CN.md"])
-def test_the_images_are_as_large_as_the_readme_says(readme):
-    _, section = (ROOT / readme).read_text().split("bentoml containerize", 1)
+@pytest.mark.skipif("BASE_OF_PACKAGES" not in os.environ, reason="the sizes shown are of that base")
+def test_the_images_are_as_large_as_the_documentation_says():
+    _, section = (ROOT / "docs/operation.md").read_text().split("bentoml containerize", 1)
     whole, most, ours, base = map(int, re.findall(r"(\d+) MB", section))
     assert size("made-with-podman") / 1e6 == pytest.approx(whole, abs=30)
     assert size(IMAGE) / 1e6 < most
