@@ -13,6 +13,8 @@ from omegaconf import OmegaConf
 from rapidocr.main import DEFAULT_CFG_PATH
 from serving import ROOT, serving
 
+from ocr_runtime.settings import Settings
+
 OPERATION = PAGES["docs/operation.md"]
 RUN_BY = {
     "README.md": {"*": "test_readme.py"},
@@ -70,6 +72,27 @@ def test_files_and_scripts_that_the_pages_name_are_there():
             continue
         for name in re.findall(r"`((?:tests|scripts|deploy|examples)/[\w./*-]+)`", text):
             assert list(ROOT.glob(name)), (page, name)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_settings_that_a_page_names_are_there(page):
+    named = set(re.findall(r"\bOCR_[A-Z_]+[A-Z]\b", PAGES[page]))
+    assert named <= set(Settings.variables())
+
+
+def test_the_layers_are_listed_in_their_order():
+    source = (ROOT / "ocr_runtime/serving/middleware.py").read_text()
+    layers = re.findall(r"^ +\(([\w.]+), \{", source, re.MULTILINE)
+    listed = table(PAGES["docs/architecture.md"], "`TrailingSlash`")
+    assert [row[0].strip("`") for row in listed] == layers
+
+
+def test_the_functions_on_a_requests_way_are_there():
+    paths = [ROOT / "service.py", *ROOT.glob("ocr_runtime/**/*.py")]
+    source = "".join(path.read_text() for path in paths)
+    named = set(re.findall(r"`(?:\w+\.)*(\w+)\(\)`", PAGES["docs/architecture.md"]))
+    assert {"install_middleware", "decode", "read"} <= named
+    assert {name for name in named if f"def {name}(" not in source} == set()
 
 
 def test_the_addresses_answer(server):
