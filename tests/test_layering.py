@@ -11,7 +11,7 @@ FOLDERS = ["documents", "reading", "outputs", "serving"]
 EVERYBODY = {"settings", "errors", "__init__"}
 
 ALONE_KNOWS = {
-    "PIL": {"documents.images"},
+    "PIL": {"documents.images", "documents.colours"},
     "onnxruntime": {"reading.runtimes"},
     "google": {"reading.graphs"},
     "rapidocr": {
@@ -21,7 +21,6 @@ ALONE_KNOWS = {
         "reading.loading",
     },
     "cv2": {
-        "documents.images",
         "reading.bounded_rapidocr",
         "reading.engine",
         "reading.loading",

@@ -1,6 +1,7 @@
-"""Bytes or base64 -> an upright BGR page; trusts nothing.
+"""The bytes or base64 of an untrusted image -> an upright BGR page with square pixels.
 
-image --_from_base64--> bytes --Pillow--> frame --_rgb--> colours as seen --EXIF--> page
+base64 -> bytes -> png, jpeg, webp: what decides what is seen -> Pillow -> colours: RGB
+    -> turned as EXIF says -> stretched to square pixels -> PageImage
 """
 
 import base64
@@ -13,29 +14,52 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from PIL import Image, ImageCms, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 from PIL.ExifTags import Base as Tag
+from PIL.ImageFile import ImageFile
+from PIL.TiffImagePlugin import TiffImageFile
 
-from ocr_runtime.errors import ImageTooLarge, InvalidBase64, MissingImage, UnsupportedImage
+from ocr_runtime.documents import colours, density, gif, jpeg, png, tiff, webp
+from ocr_runtime.documents.encoded import EncodedImage
+from ocr_runtime.errors import (
+    ImageTooLarge,
+    InvalidBase64,
+    MissingImage,
+    OCRError,
+    UnsupportedImage,
+)
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
-ACCEPTED = "JPEG, PNG, WebP, BMP, TIFF or GIF"
+"""The accepted formats, as Pillow names them."""
+
+_NAMES = [name.replace("WEBP", "WebP") for name in FORMATS]
+ACCEPTED = f"{', '.join(_NAMES[:-1])} or {_NAMES[-1]}"
+"""The accepted formats in a sentence."""
 
 Image.MAX_IMAGE_PIXELS = None  # our own limit is checked on the header, before a pixel is decoded
-# What Pillow has to say of damaged files is for the caller, who gets our error, not for the log.
+# Callers get our errors on damaged files; Pillow's messages about them would only fill the log.
 logging.getLogger("PIL").setLevel(logging.CRITICAL)
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
-_NOT_AN_IMAGE = f"This is not an image in one of the formats {', '.join(FORMATS)}."
-_DAMAGED = "The image is damaged or truncated."
-_TOO_MANY_SCANS = "The JPEG has too many scans."
-_DEEP = "Float and 32-bit or signed samples have no agreed brightness; send 8 or 16 bits a sample."
+_NOT_ACCEPTED = f"This is not an image in one of the accepted formats: {ACCEPTED}."
+_SIGNATURES = (jpeg.SIGNATURE, png.SIGNATURE, b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*", b"II+\0")
+_ISO_BRANDS = {  # https://mp4ra.org/registered-types/brands
+    **dict.fromkeys(
+        (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1"), "a HEIC image"
+    ),
+    **dict.fromkeys((b"avif", b"avis"), "an AVIF image"),
+}
+_OTHER_KINDS = {
+    "a PDF": re.compile(rb"[\s\S]{0,1019}%PDF-"),
+    "an SVG image": re.compile(rb"[\s\S]{0,1019}<svg[\s>]", re.IGNORECASE),
+    "an icon": re.compile(rb"\0\0\x01\0"),
+    "a ZIP archive or an Office document": re.compile(rb"PK\x03\x04"),
+}
 
 # A progressive JPEG goes over its pixels once a scan, and may have any number of 75-byte scans:
 # https://libjpeg-turbo.org/pmwiki/uploads/About/TwoIssueswiththeJPEGStandard.pdf
-_JPEGS = ("JPEG", "MPO")
-_SCAN = b"\xff\xda"
-_MAX_SCANS = 20  # of the largest image; a smaller one may have more. Encoders write about 10.
+# Encoders write about 10; an image smaller than the largest accepted one may have more.
+_MAX_SCANS = 20
 
 _DATA_URL = re.compile(r"\s*data:[^,]{0,256};base64,", re.IGNORECASE)
 _TO_STANDARD = str.maketrans("-_", "+/", " \t\r\n\v\f")
@@ -50,6 +74,7 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_AXES_SWAPPED = (5, 6, 7, 8)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,10 +82,10 @@ class PageImage:
     """One page to be read, as a person sees it.
 
     Args:
-        pixels: uint8, shape (H, W, 3), BGR, upright, square.
-        width, height: size of the page as it was sent, in pixels, EXIF orientation applied. It is
-            not that of `pixels` where the sent pixels are not square.
-        pages: how many pages the document has that this is the first of.
+        pixels: uint8, shape (H, W, 3), BGR, upright, square pixels.
+        width, height: size of the page as it was sent, in pixels, EXIF orientation applied. Differs
+            from that of `pixels` if the file states other densities across than down.
+        pages: how many pages or frames the document has that this is the first of.
     """
 
     pixels: np.ndarray
@@ -76,11 +101,19 @@ class PageImage:
 
 
 def decode(image: bytes | str, *, max_pixels: int) -> PageImage:
-    """Decode one image the way a person sees it.
+    """Decode one image the way a person sees it in a browser.
+
+    Only the first page or frame is read. What browsers tolerate is read: rubbish after the end,
+    wrong sizes and checksums, metadata that is broken or lies, a JPEG without its end. Truncated
+    files are refused. The file is turned by its EXIF orientation, or the TIFF tag of this name;
+    XMP is ignored.
+
+    If the file states different densities across and down (a fax has 204 x 98 dpi), the axis with
+    fewer dots is enlarged to make the pixels square, within `max_pixels`: `density.square_size`.
 
     Args:
-        image: an image in one of `FORMATS`, encoded; as text: its base64. Of several frames
-            the first is taken. The label the client gave it is not asked.
+        image: an encoded image in one of `FORMATS`; as text: its base64. Its content decides which
+            format it is.
         max_pixels: largest accepted width x height, checked on the header.
 
     Returns:
@@ -93,28 +126,15 @@ def decode(image: bytes | str, *, max_pixels: int) -> PageImage:
     """
     data = _from_base64(image) if isinstance(image, str) else image
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as frame:
-            pixels = frame.width * frame.height
-            if pixels > max_pixels:
-                raise ImageTooLarge(
-                    f"The image has {frame.width} x {frame.height} pixels; "
-                    f"at most {max_pixels} are accepted."
-                )
-            if frame.format in _JPEGS and data.count(_SCAN) * pixels > _MAX_SCANS * max_pixels:
-                raise UnsupportedImage(_TOO_MANY_SCANS)
-            frame.load()
-            orientation = _orientation(frame)
-            page = _rgb(frame)
-    except (ImageTooLarge, UnsupportedImage, MemoryError):
+        return _page(_prepare(data), max_pixels)
+    except (OCRError, MemoryError):
         raise
     except UnidentifiedImageError as exc:
-        raise UnsupportedImage(_NOT_AN_IMAGE) from exc
+        if data.startswith(_SIGNATURES):
+            raise UnsupportedImage from exc
+        raise UnsupportedImage(_NOT_ACCEPTED + _guess(data)) from exc
     except Exception as exc:  # Pillow raises a dozen unrelated kinds on damaged data (scripts/fuzz)
-        raise UnsupportedImage(_DAMAGED) from exc
-    if orientation in _UPRIGHT:
-        page = page.transpose(_UPRIGHT[orientation])
-    samples = np.frombuffer(page.tobytes("raw", "BGR"), np.uint8)
-    return PageImage.of(samples.reshape(page.height, page.width, 3))
+        raise UnsupportedImage from exc
 
 
 def _from_base64(text: str) -> bytes:
@@ -128,55 +148,100 @@ def _from_base64(text: str) -> bytes:
         raise InvalidBase64 from exc
 
 
-def _orientation(frame: Image.Image) -> int:
+def _guess(data: bytes) -> str:
+    """Name a common kind of file that is not accepted."""
+    kind = _ISO_BRANDS.get(data[8:12]) if data[4:8] == b"ftyp" else None
+    kind = kind or next((name for name, start in _OTHER_KINDS.items() if start.match(data)), None)
+    return f" It looks like {kind}." if kind else ""
+
+
+def _prepare(data: bytes) -> EncodedImage:
+    if data.startswith(png.SIGNATURE):
+        return png.prepare(data)
+    if data.startswith(jpeg.SIGNATURE):
+        return jpeg.prepare(data)
+    if data.startswith(b"GIF8"):
+        return EncodedImage(data=data, pages=gif.count_frames(data))
+    if data.startswith((b"II", b"MM")):
+        return EncodedImage(data=data, pages=tiff.count_pages(data))
+    if data.startswith(b"RIFF"):
+        return EncodedImage(data=webp.with_right_size(data))
+    return EncodedImage(data=data)
+
+
+def _page(file: EncodedImage, max_pixels: int) -> PageImage:
+    frame = _open(file.data)
+    _require_bounded_work(frame, file, max_pixels)
+    if isinstance(frame, TiffImageFile):  # Pillow turns it while loading
+        orientation, left_to_turn = frame.tag_v2.get(Tag.Orientation, 1), 1
+    else:
+        orientation = left_to_turn = tiff.orientation(file.exif or frame.info.get("exif", b""))
+    page = _colours(_load(frame, file), file)
+    if left_to_turn in _UPRIGHT:
+        page = page.transpose(_UPRIGHT[left_to_turn])
+    width, height = page.size
+    swapped = orientation in _AXES_SWAPPED
+    size = density.square_size(page.size, frame.info, swapped=swapped, max_pixels=max_pixels)
+    if size != page.size:
+        page = page.resize(size, Image.Resampling.BICUBIC)
+    samples = np.frombuffer(page.tobytes("raw", "BGR"), np.uint8)
+    pixels = samples.reshape(page.height, page.width, 3)
+    return PageImage(pixels=pixels, width=width, height=height, pages=_pages(frame, file))
+
+
+def _open(data: bytes) -> ImageFile:
+    frame = Image.open(io.BytesIO(data), formats=FORMATS)
+    if isinstance(frame, TiffImageFile):
+        # Else Pillow follows the pointers to other directories, and fails where they are broken.
+        frame.is_animated = True
+        frame.info.pop("xmp", None)  # else Pillow turns the picture by it
+    return frame
+
+
+def _require_bounded_work(frame: ImageFile, file: EncodedImage, max_pixels: int) -> None:
+    pixels = frame.width * frame.height
+    if pixels > max_pixels:
+        raise ImageTooLarge(
+            f"The image has {frame.width} x {frame.height} pixels; "
+            f"at most {max_pixels} are accepted."
+        )
+    if file.scans * pixels > _MAX_SCANS * max_pixels:
+        raise UnsupportedImage("The JPEG has too many scans.")
+
+
+def _load(frame: ImageFile, file: EncodedImage) -> ImageFile:
+    """Decode the pixels of an opened file.
+
+    Raises:
+        UnsupportedImage: more than the last rows are missing.
+    """
     try:
-        return int(frame.getexif().get(Tag.Orientation, 1))
-    except Exception:  # noqa: BLE001, damaged EXIF turns nothing
-        return 1
+        frame.load()
+    except OSError:
+        mended = png.with_right_checksum(file.data) if frame.format == "PNG" else None
+        if not mended:
+            raise
+        frame = _open(mended)
+        frame.load()
+    if file.other_ending:
+        other = np.asarray(_open(file.other_ending))
+        differs = (np.asarray(frame) != other).reshape(frame.height, -1).any(axis=1)
+        if differs[: -jpeg.LAST_ROWS].any():
+            raise UnsupportedImage
+    return frame
 
 
-def _rgb(frame: Image.Image) -> Image.Image:
-    """Bring any of Pillow's modes to RGB as a person sees it."""
-    if frame.mode.startswith("I;16"):
-        return _from_16_bit(frame)
-    if frame.mode in ("I", "F"):
-        raise UnsupportedImage(_DEEP)
-    if frame.mode == "LAB":
-        lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
-        return ImageCms.buildTransform(lab, srgb, "LAB", "RGB").apply(frame)
-    if frame.has_transparency_data:
-        return _on_ground(frame.convert("RGBA"))
-    return frame.convert("RGB")
+def _colours(frame: ImageFile, file: EncodedImage) -> Image.Image:
+    """Return a loaded frame in RGB.
 
-
-def _from_16_bit(frame: Image.Image) -> Image.Image:
-    """Keep the upper 8 bits, as Pillow does for 16-bit colour.
-
-    A TIFF may use 12 bits of the 16, or mean white by 0; Pillow leaves both as they are.
+    BMP and TIFF files whose alpha is 0 everywhere mean to be opaque: their writers left the fourth
+    byte of each pixel unused. Browsers show such a BMP so (Chromium, bmp_image_reader.cc).
     """
-    tags = getattr(frame, "tag_v2", {})
-    bits = tags.get(Tag.BitsPerSample, (16,))[0]
-    samples = np.asarray(frame)
-    gray = (samples >> (bits - 8)).astype(np.uint8)
-    if tags.get(Tag.PhotometricInterpretation) == 0:
-        gray = 255 - gray
-    page = Image.fromarray(gray)
-    if isinstance(nothing := frame.info.get("transparency"), int):
-        page = page.convert("LA")
-        page.putalpha(Image.fromarray(np.where(samples == nothing, 0, 255).astype(np.uint8)))
-        return _on_ground(page.convert("RGBA"))
-    return page.convert("RGB")
+    if frame.format not in ("BMP", "TIFF") or not colours.is_invisible(frame):
+        return colours.to_rgb(frame)
+    unmultiplied = tiff.without_premultiplication(file.data)
+    return (_open(unmultiplied) if unmultiplied else frame).convert("RGB")
 
 
-def _on_ground(frame: Image.Image) -> Image.Image:
-    """Lay a transparent RGBA frame on white, or on black where what is visible is light.
-
-    So white text on nothing stays readable (RapidAI/RapidOCR#158, whose rule this is).
-    """
-    alpha = frame.getchannel("A")
-    luminance = frame.convert("L").histogram(alpha.point(lambda value: 255 if value else 0))
-    visible = sum(luminance)
-    light = visible and sum(i * n for i, n in enumerate(luminance)) / visible >= 128
-    ground = Image.new("RGB", frame.size, "black" if light else "white")
-    ground.paste(frame, mask=alpha)
-    return ground
+def _pages(frame: ImageFile, file: EncodedImage) -> int:
+    return int(getattr(frame, "n_frames", 1)) if frame.format == "WEBP" else file.pages
