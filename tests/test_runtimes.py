@@ -1,8 +1,11 @@
 """A model's output has the same bits as from a plain session, on any number of cores."""
 
+import errno
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -134,18 +137,31 @@ def test_every_bit_is_that_of_a_plain_session(stage, batches, tmp_path):
             assert np.array_equal(model(batch, grant=lambda _, n=cores: nullcontext(n)), plain)
 
 
-def test_the_detector_is_rewritten(monkeypatch):
-    written, replace = [], runtimes._replace
+@pytest.fixture
+def warnings(caplog) -> Callable[[], list[str]]:
+    """What has been logged since; a warning that an earlier test has caused comes again."""
+    runtimes._warned.clear()
 
-    def record(file, content):
-        written.append(content)
-        replace(file, content)
+    def of_service() -> list[str]:
+        assert {record.name for record in caplog.records} <= {"rapidocr"}
+        return [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
 
-    monkeypatch.setattr(runtimes, "_replace", record)
+    return of_service
+
+
+def test_the_detector_is_rewritten(monkeypatch, warnings):
+    rewritten = []
+
+    def record(model: bytes) -> bytes:
+        rewritten.append(graphs.in_blocks(model))
+        return rewritten[-1]
+
+    monkeypatch.setattr(runtimes, "in_blocks", record)
     opened(MODELS["text_det"])
-    assert written == []
+    assert rewritten == []
     opened(MODELS["text_det"], one_image=True)
-    assert len(written) == 1  # twice where the rewritten model is put aside
+    assert len(rewritten) == 1
+    assert warnings() == []  # there is one where the rewritten model is not used
 
 
 def zero_a_weight(model: bytes) -> bytes:
@@ -155,12 +171,101 @@ def zero_a_weight(model: bytes) -> bytes:
     return parsed.SerializeToString()
 
 
-@pytest.mark.parametrize("rewrite", [zero_a_weight, lambda model: model[:1000]])
-def test_a_model_that_would_compute_something_else_is_left_as_it_is(rewrite, batches, monkeypatch):
+def fail(_: bytes) -> bytes:
+    raise KeyError("channels")
+
+
+@pytest.mark.parametrize(
+    ("rewrite", "reason"),
+    [
+        (zero_a_weight, "its output would change"),
+        (lambda model: model[:1000], "InvalidProtobuf: "),
+        (fail, "KeyError: 'channels'"),
+    ],
+)
+def test_a_model_that_cannot_be_rewritten_is_left_as_it_is_and_the_log_says_why(
+    rewrite, reason, batches, monkeypatch, warnings
+):
     batch = batches["text_det"][0]
     expected = opened(MODELS["text_det"])(batch)
     monkeypatch.setattr(runtimes, "in_blocks", rewrite)
-    assert np.array_equal(opened(MODELS["text_det"], one_image=True)(batch), expected)
+    for _ in range(2):
+        assert np.array_equal(opened(MODELS["text_det"], one_image=True)(batch), expected)
+    (warning,) = warnings()
+    assert warning.startswith("PP-OCRv6_det_small.onnx runs without the faster layout of its ten")
+    assert reason in warning
+
+
+def forbidden(_: str) -> int:
+    raise OSError(errno.EPERM, "Operation not permitted")
+
+
+@pytest.fixture(params=["unknown", "forbidden"])
+def no_files_in_memory(request, monkeypatch, tmp_path) -> Path:
+    """A system that has or allows no files in memory; its folder of temporary files."""
+    if request.param == "unknown":  # as on macOS and Windows
+        monkeypatch.delattr(os, "memfd_create")
+    else:
+        monkeypatch.setattr(os, "memfd_create", forbidden)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize("stage", MODELS)
+def test_without_files_in_memory_the_bits_are_equal_and_no_file_is_left(
+    stage, batches, no_files_in_memory, monkeypatch, warnings
+):
+    batch = batches[stage][0]
+    expected = opened(MODELS[stage])(batch)
+    stored, open_session = [], runtimes._opened
+
+    def record(source: str, *arguments, **how):
+        stored.append(Path(source).parent.parent)
+        return open_session(source, *arguments, **how)
+
+    monkeypatch.setattr(runtimes, "_opened", record)
+    model = opened(MODELS[stage], cores=2, one_image=stage == "text_det")
+    for cores in (1, 2):
+        assert np.array_equal(model(batch, grant=lambda _, n=cores: nullcontext(n)), expected)
+    assert stored.count(no_files_in_memory) == len(stored) - 1  # the first opens the original
+    assert list(no_files_in_memory.iterdir()) == []
+    assert warnings() == []
+
+
+def test_where_nothing_can_be_stored_the_bits_are_equal_and_the_log_says_why_once(
+    batches, tmp_path, monkeypatch, warnings
+):
+    expected = {stage: opened(path)(batches[stage][0]) for stage, path in MODELS.items()}
+    monkeypatch.delattr(os, "memfd_create")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    for stage, path in MODELS.items():
+        model = opened(path, one_image=stage == "text_det")
+        assert np.array_equal(model(batches[stage][0]), expected[stage])
+    (warning,) = warnings()
+    assert warning.startswith("The optimised models cannot be stored, so each session optimises ")
+    assert "FileNotFoundError: " in warning
+
+
+def test_no_file_stays_open():
+    before = set(Path("/proc/self/fd").iterdir())
+    opened(MODELS["text_cls"])
+    assert set(Path("/proc/self/fd").iterdir()) == before
+
+
+@pytest.mark.filterwarnings("ignore:Specified provider:UserWarning")
+def test_an_execution_provider_that_onnx_runtime_does_not_take_is_warned_of(warnings):
+    for _ in range(2):
+        Model(
+            MODELS["text_cls"],
+            setting="it",
+            cores=1,
+            providers=[("CUDAExecutionProvider", {}), "CPUExecutionProvider"],
+            number_bytes=1,
+            arena=Arena(1 << 28),
+        )
+    assert warnings() == [
+        "CUDAExecutionProvider cannot be used: the models run with CPUExecutionProvider"
+    ]
 
 
 def test_a_batch_too_large_for_the_arena_gives_the_same_bits(batches):
@@ -207,10 +312,14 @@ def test_denormals_are_zero_on_threads_that_start_after_the_model():
     assert subprocess.check_output([sys.executable, "-c", plain], text=True) == "True\n"
 
 
-def test_what_is_no_model_is_named(tmp_path):
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_what_is_no_model_is_named(in_memory, tmp_path, monkeypatch, warnings):
+    if not in_memory:
+        monkeypatch.delattr(os, "memfd_create")
     rubbish = tmp_path / "rubbish.onnx"
     rubbish.write_bytes(b"rubbish")
     with pytest.raises(SettingsError, match=r"^it: .*rubbish.onnx is not an ONNX model"):
         opened(rubbish)
     with pytest.raises(SettingsError, match=r"^it: there is no model at .*missing.onnx"):
         opened(tmp_path / "missing.onnx")
+    assert warnings() == []

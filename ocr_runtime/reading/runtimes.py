@@ -1,14 +1,20 @@
-"""Model file -> something to run; the only room that knows ONNX Runtime.
+"""Model file -> a function from arrays to arrays; the only module that knows ONNX Runtime.
 
-batch --Model--> [until it is granted memory and cores] --> output
+    model file --optimise once--> sessions for 1, 2, 4 ... cores
+    batch --grant of memory and cores--> session with so many threads --> output
+
+Whatever is done here for speed changes no bit of the output. Where such an optimisation fails, the
+model runs without it, and a warning in the log says why.
 """
 
 import functools
+import logging
 import os
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -18,37 +24,45 @@ from onnxruntime.datasets import get_example
 from ocr_runtime.reading.graphs import in_blocks
 from ocr_runtime.settings import SettingsError
 
-Grant = Callable[[int], AbstractContextManager[int]]
+logger = logging.getLogger("rapidocr")
 
-_LARGEST_PART = (1 << 31) - 1
-"""Bytes that an arena can start with: a number of 32 bits. Where the runs may take more, they lie
-in other parts all the time, which are then kept."""
+Grant = Callable[[int], AbstractContextManager[int]]
+"""Given the bytes that a run needs, returns a context that waits until the run may start, and whose
+value is the number of cores that it may use."""
+
+_CPU = "CPUExecutionProvider"
+
+_LARGEST_FIRST_REGION = (1 << 31) - 1
+"""Largest first region of an arena, in bytes: ONNX Runtime takes it as a 32-bit integer. Where runs
+may need more than this, other regions are in use all the time, so those are kept as well."""
 
 
 class Arena:
-    """Memory that the runs of all models share and keep for the next.
+    """ONNX Runtime's memory arena: one for the sessions of all models of this process.
 
-    To map it anew took a third of the time, and an arena for each session half as much memory
-    again. Where runs overlap so that one finds no hole large enough, it gets other parts.
+    It keeps the memory of a run for the next one: without it, a third of a run's time went into
+    mapping memory. An arena for each session would take half as much memory again. Where runs
+    overlap so that none of the free chunks is large enough, the arena adds another region.
 
     Args:
-        run_bytes: what runs at the same time may take; its first part, which stays.
+        run_bytes: memory that all runs at the same time may take: size of the first region,
+            which is never given back.
     """
 
     def __init__(self, run_bytes: int) -> None:
         self.run_bytes = run_bytes
-        self._keeps_all = run_bytes > _LARGEST_PART
-        _register(min(run_bytes, _LARGEST_PART))
+        self._keeps_all = run_bytes > _LARGEST_FIRST_REGION
+        _register(min(run_bytes, _LARGEST_FIRST_REGION))
         self._tiny = InferenceSession(get_example("mul_1.onnx"), _options(1, arena=True))
-        # Makes the first part: what a tidied arena makes first would be a small one.
+        # Allocates the first region: the one that is added after a `tidy` would be small.
         self._tiny.run(["Y"], {"X": np.zeros((3, 2), np.float32)})
 
     def tidy(self) -> None:
-        """Give back the parts beyond the first in which nothing lies; takes 0.03 ms.
+        """Give back all regions but the first in which nothing is allocated; takes 0.03 ms.
 
-        ONNX Runtime does that at the end of a run, with the outputs still in their places, mostly
-        in the smallest part. So the run is one of its own, of the example that comes with ONNX
-        Runtime, and its output lies elsewhere.
+        ONNX Runtime does so at the end of a run, while the run's outputs are still allocated,
+        mostly in the smallest region. So this is a run of its own, of an example model that comes
+        with ONNX Runtime, with its output in memory outside the arena.
         """
         if self._keeps_all:
             return
@@ -56,27 +70,28 @@ class Arena:
         binding = self._tiny.io_binding()
         binding.bind_cpu_input("X", numbers)
         binding.bind_ortvalue_output("Y", onnxruntime.OrtValue.ortvalue_from_numpy(numbers.copy()))
-        self._tiny.run_with_iobinding(binding, _tidying())
+        self._tiny.run_with_iobinding(binding, _shrinking())
 
 
 class Model:
     """One model, which any number of threads may run at once.
 
-    ONNX Runtime fixes the threads of a session when it opens it, so there is a session for all
-    the cores, for half of them and so on down to one. Each holds the weights (14 MB for
-    detection, 32 for recognition): what it packs of them, its Python interface cannot share.
+    The number of threads of a session is fixed when it is opened. So there is a session for all
+    cores, one for half of them, and so on down to one core. Each holds the weights (14 MB for
+    detection, 32 MB for recognition), since ONNX Runtime's Python interface cannot share the
+    packed copies that it makes of them.
 
-    A run that needs more than all of the arena has a session without it, and gives its memory
-    back.
+    A run that needs more memory than the whole arena has a session that does not use the arena,
+    so that its memory is given back.
 
     Args:
         path: an ONNX file.
-        setting: what chose the file; named if it cannot be used.
+        setting: what chose the file; named in errors.
         cores: most cores that a run may use.
-        providers: execution providers, the first that can is taken.
-        number_bytes: what a run takes at its peak for each number of its batch.
-        arena: where its runs lie.
-        one_image: each batch is of one image, which allows more: see `graphs.py`.
+        providers: execution providers, as ONNX Runtime takes them; the first that can is used.
+        number_bytes: peak memory of a run, in bytes for each number of its input.
+        arena: memory of its runs.
+        one_image: each batch has one image, which allows `graphs.in_blocks`.
 
     Raises:
         SettingsError: the file is missing or is not a model.
@@ -96,12 +111,12 @@ class Model:
         if not path.is_file():
             raise SettingsError(f"{setting}: there is no model at {path}; nothing is downloaded")
         widths = [cores >> halvings for halvings in range(cores.bit_length())]
+        wanted = [(width, True) for width in widths] + [(cores, False)]
         try:
-            with _optimised(path, providers, one_image=one_image) as opened:
-                self._sessions = {width: opened(width, arena=True) for width in widths}
-                self._large = opened(cores, arena=False)
-        except Exception as exc:  # ONNX Runtime's many kinds share no base of its own
+            *sessions, self._large = _sessions(path, providers, wanted, one_image=one_image)
+        except Exception as exc:  # ONNX Runtime raises kinds without a common base
             raise SettingsError(f"{setting}: {path} is not an ONNX model") from exc
+        self._sessions = dict(zip(widths, sessions, strict=True))
         self._number_bytes = number_bytes
         self._arena = arena
         self.session = self._sessions[1]
@@ -112,9 +127,9 @@ class Model:
         """Compute the first output.
 
         Args:
-            batch: float32, of the shape that the model takes.
-            grant: is told how many bytes the run needs, and says on how many cores it may start;
-                that never changes a bit. Without it the run starts at once, on all of them.
+            batch: float32, of a shape that the model takes.
+            grant: asked before the run. The number of cores never changes a bit of the output.
+                Without it the run starts at once, on all cores.
         """
         needed = batch.size * self._number_bytes
         with grant(needed) if grant else nullcontext(max(self._sessions)) as cores:
@@ -126,54 +141,118 @@ class Model:
         return np.asarray(output)
 
 
-@contextmanager
-def _optimised(
-    path: Path, providers: Sequence[Any], *, one_image: bool
-) -> Iterator[Callable[..., InferenceSession]]:
-    """Optimise a model once, in memory, and yield what opens sessions of the result.
+def _sessions(
+    path: Path, providers: Sequence[Any], wanted: list[tuple[int, bool]], *, one_image: bool
+) -> list[InferenceSession]:
+    """Optimise a model once, and open sessions of the result.
 
-    What other providers than the processor's make of a model cannot be kept: theirs optimise it.
+    A model that other providers than the processor's have optimised cannot be stored. Then, as
+    where storing fails, each session optimises the model for itself.
+
+    Args:
+        path: an ONNX file.
+        providers: execution providers.
+        wanted: number of threads, and whether it uses the arena, of each session.
+        one_image: each batch has one image.
     """
-    opened = functools.partial(_opened, str(path), providers)
-    if any("CPUExecutionProvider" not in provider for provider in providers):
-        yield opened
+    open_original = functools.partial(_opened, str(path), providers)
+    failure = ""
+    names = [name if isinstance(name, str) else name[0] for name in providers]
+    if set(names) == {_CPU}:
+        try:
+            with _scratch_file() as stored:
+                plain = open_original(1, arena=False, store_at=str(stored))
+                open_stored = functools.partial(_opened, str(stored), providers, optimise=False)
+                if one_image:
+                    _rewrite(stored, plain, open_stored, path.name)
+                return [open_stored(threads, arena=arena) for threads, arena in wanted]
+        except Exception as exc:  # noqa: BLE001, it may be no model: then the next line raises
+            failure = _reason(exc)
+    sessions = [open_original(threads, arena=arena) for threads, arena in wanted]
+    if failure:
+        _warn_once(
+            "The optimised models cannot be stored, so each session optimises its own; the answers "
+            "are the same, but take longer",
+            failure,
+        )
+    if (used := sessions[0].get_providers()[0]) != names[0]:
+        _warn_once(f"{names[0]} cannot be used", f"the models run with {used}")
+    return sessions
+
+
+@contextmanager
+def _scratch_file() -> Iterator[Path]:
+    """Yield the path of a file that is gone afterwards: in memory if the system has such files.
+
+    The file is not held open where it is in a folder, since ONNX Runtime could not open it on
+    Windows then.
+    """
+    file = _file_in_memory()
+    if file is None:
+        with tempfile.TemporaryDirectory(prefix="rapidocr-") as folder:
+            yield Path(folder, "model.onnx")
         return
-    with os.fdopen(os.memfd_create(path.name), "r+b") as file:
-        kept = f"/proc/self/fd/{file.fileno()}"
-        plain = opened(1, arena=False, kept=kept)
-        opened = functools.partial(_opened, kept, providers, optimise=False)
-        if one_image:
-            _rewrite(file, plain, opened)
-        yield opened
+    try:
+        yield Path(f"/proc/self/fd/{file}")
+    finally:
+        os.close(file)
+
+
+def _file_in_memory() -> int | None:
+    """Return the descriptor of a file in memory that has a path; None if the system has none."""
+    if not (hasattr(os, "memfd_create") and Path("/proc/self/fd").is_dir()):
+        return None
+    try:
+        return os.memfd_create("model.onnx")
+    except OSError:  # forbidden, or an old kernel
+        return None
 
 
 def _rewrite(
-    file: IO[bytes], plain: InferenceSession, opened: Callable[..., InferenceSession]
+    stored: Path, plain: InferenceSession, open_stored: Callable[..., InferenceSession], name: str
 ) -> None:
-    """Rewrite an optimised model, unless that changes a bit of what it makes of an image.
+    """Rewrite an optimised model by `in_blocks`, unless that changes a bit of an output.
 
-    A model may be other than `graphs.py` takes it to be, and so may a machine's blocks.
+    A model may differ from what `in_blocks` expects, and so may the blocks of this processor.
+
+    Args:
+        stored: the optimised model; rewritten in place.
+        plain: a session of the model as it was.
+        open_stored: opens a session of `stored`.
+        name: of the model, for the log.
     """
     image = np.random.default_rng(0).random((1, 3, 64, 96), np.float32)
-    optimised = file.read()
+    optimised = stored.read_bytes()
     try:
-        _replace(file, in_blocks(optimised))
+        stored.write_bytes(in_blocks(optimised))
         outputs = [
             session.run(None, {session.get_inputs()[0].name: image})
-            for session in (plain, opened(1, arena=False))
+            for session in (plain, open_stored(1, arena=False))
         ]
-        same = all(map(np.array_equal, *outputs))
-    except Exception:  # noqa: BLE001, ONNX Runtime's many kinds share no base of their own
-        same = False
-    if not same:
-        _replace(file, optimised)
+        failure = "" if all(map(np.array_equal, *outputs)) else "its output would change"
+    except Exception as exc:  # noqa: BLE001, ONNX Runtime raises kinds without a common base
+        failure = _reason(exc)
+    if failure:
+        stored.write_bytes(optimised)
+        _warn_once(
+            f"{name} runs without the faster layout of its tensors; the answers are the same, but "
+            "take longer",
+            failure,
+        )
 
 
-def _replace(file: IO[bytes], content: bytes) -> None:
-    file.seek(0)
-    file.truncate()
-    file.write(content)
-    file.flush()
+_warned: set[str] = set()
+
+
+def _warn_once(what: str, reason: str) -> None:
+    """Log a warning unless there was one of the same kind in this process."""
+    if what not in _warned:
+        _warned.add(what)
+        logger.warning("%s: %s", what, reason)
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:200]
 
 
 def _opened(source: str, providers: Sequence[Any], threads: int, **how: Any) -> InferenceSession:
@@ -189,39 +268,45 @@ def _register(first_bytes: int) -> None:
             0,
             onnxruntime.OrtMemType.DEFAULT,
         ),
-        # No limit (it would count the weights too); other parts are of some power of two; what it
-        # starts with stays, and its pages are taken as they are needed; a chunk that is 1 MiB too
-        # large is split.
+        # No limit, since it would count the weights too; the sizes of later regions are powers of
+        # two; size of the first region, whose pages the system maps as they are used; a free chunk
+        # that is more than 1 MiB too large is split.
         onnxruntime.OrtArenaCfg(0, 0, first_bytes, 1 << 20),
     )
 
 
 @functools.cache
-def _tidying() -> onnxruntime.RunOptions:
+def _shrinking() -> onnxruntime.RunOptions:
     options = onnxruntime.RunOptions()
     options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
     return options
 
 
 def _options(
-    threads: int, *, arena: bool, optimise: bool = True, kept: str = ""
+    threads: int, *, arena: bool, optimise: bool = True, store_at: str = ""
 ) -> onnxruntime.SessionOptions:
-    """Set what makes a run cheaper and changes no bit of its result.
+    """Set what makes runs cheaper and changes no bit of their results.
 
-    Denormal numbers count as zero: PP-OCRv6's weights are full of them, and processors with
-    AVX-512 compute with each in microcode (a detection took 720 ms, now 240; where there is no
-    AVX-512 it made no difference). ONNX Runtime sets this for the thread that opens the process's
-    first session and for those started after it.
+    Denormal numbers count as zero: PP-OCRv6's weights have many, and processors with AVX-512
+    compute with each in microcode (a detection took 720 ms, now 240 ms; on a processor without
+    AVX-512 it made no difference). ONNX Runtime sets this for the thread that opens the first
+    session of the process, and for threads that are started later.
 
-    No plan of memory by shape: shapes hardly ever come again, and the second run of one would
-    allocate all of its plan anew. Threads of a run spin between its operators, and sleep when it
-    ends, so that they never take the cores of another session.
+    Memory is not planned by shape (`enable_mem_pattern`): shapes hardly ever come again, and the
+    second run of a shape would allocate its whole plan anew. The threads of a run spin between its
+    operators, and sleep when it ends, so that they never take the cores of another session.
+
+    Args:
+        threads: that compute an operator.
+        arena: whether runs use the arena of the process.
+        optimise: whether ONNX Runtime optimises the graph.
+        store_at: path to which the optimised model is written, if any.
     """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     level = onnxruntime.GraphOptimizationLevel
     options.graph_optimization_level = level.ORT_ENABLE_ALL if optimise else level.ORT_DISABLE_ALL
-    options.optimized_model_filepath = kept
+    options.optimized_model_filepath = store_at
     options.enable_cpu_mem_arena = arena
     options.enable_mem_pattern = False
     options.intra_op_num_threads = threads
