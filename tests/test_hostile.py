@@ -348,7 +348,7 @@ def test_who_hangs_up_is_not_worked_for(tmp_path):
             sock.close()
         assert server.ocr(LINE, **FAST).ok
         series = server.get("/metrics").text
-    assert 'rapidocr_answers_total{outcome="gone"} 20.0' in series
+    assert 'rapidocr_answers_total{endpoint="/ocr",outcome="gone"} 20.0' in series
     assert 'rapidocr_stage_seconds_count{stage="detection"} 1.0' in series
 
 

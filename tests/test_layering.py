@@ -30,8 +30,9 @@ ALONE_KNOWS = {
     "uvicorn": {"serving.connections"},
     "h11": {"serving.connections"},
     "prometheus_client": {"serving.metrics"},
-    "opentelemetry": {"serving.metrics"},
-    "bentoml": {"service", "serving.methods", "serving.metrics"},
+    "psutil": {"serving.metrics"},
+    "opentelemetry": {"serving.metrics", "serving.logs"},
+    "bentoml": {"service", "serving.logs", "serving.methods", "serving.metrics"},
 }
 MODULES = {
     ".".join(path.relative_to(ROOT / "ocr_runtime").with_suffix("").parts): path
