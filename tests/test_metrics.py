@@ -1,6 +1,7 @@
 """What an operator sees: series that are right and few, and spans."""
 
 import gzip
+import json
 import os
 import re
 import signal
@@ -11,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 
 import pytest
+import requests
 from conftest import page_bytes
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from serving import ROOT, Server, serving
@@ -38,14 +40,17 @@ def test_each_request_is_counted_once_in_each_stage(tmp_path):
         for stage in ("queue", "decode", "detection", "classification", "recognition", "encode")
     }
     assert list(stages.values()) == [3, 3, 1, 1, 2, 2]
-    assert found['rapidocr_answers_total{outcome="ok"}'] == 2
-    assert found['rapidocr_answers_total{outcome="unsupported_image"}'] == 1
+    assert found['rapidocr_answers_total{endpoint="/ocr",outcome="ok"}'] == 2
+    assert found['rapidocr_answers_total{endpoint="/ocr",outcome="unsupported_image"}'] == 1
     assert found["rapidocr_image_pixels_sum"] == 2 * 300 * 64
     assert found["rapidocr_image_lines_count"] == 2
     assert (found["rapidocr_in_flight"], found["rapidocr_waiting"]) == (0, 0)
     assert found['rapidocr_stage_seconds_sum{stage="detection"}'] > 0
     outcomes = ("gone", *(error.code for error in OCRError.__subclasses__()))
-    counted = {name: found[f'rapidocr_answers_total{{outcome="{name}"}}'] for name in outcomes}
+    counted = {
+        name: found[f'rapidocr_answers_total{{endpoint="/ocr",outcome="{name}"}}']
+        for name in outcomes
+    }
     assert counted == {name: name == "unsupported_image" for name in outcomes}  # zeros too
 
 
@@ -61,7 +66,7 @@ def test_workers_are_counted_together_and_the_killed_ones_too(tmp_path):
         cut_off = [call for call in calls if call.exception()]
         found = series(server)  # before another worker has taken the place of the killed one
     answered = len(calls) - len(cut_off)
-    assert found['rapidocr_answers_total{outcome="ok"}'] == answered
+    assert found['rapidocr_answers_total{endpoint="/ocr",outcome="ok"}'] == answered
     assert found["bentoml_service_request_total" + labels(found, "200")] == answered
     assert (found["rapidocr_in_flight"], found["rapidocr_waiting"]) == (0, 0)
 
@@ -91,10 +96,10 @@ def test_a_scan_of_paths_and_methods_adds_no_series(server):
 def test_a_start_elsewhere_leaves_the_counts_alone(server, tmp_path):
     """BentoML's own folder for them is emptied by each service that starts."""
     server.ocr(LINE)
-    before = series(server)['rapidocr_answers_total{outcome="ok"}']
+    before = series(server)['rapidocr_answers_total{endpoint="/ocr",outcome="ok"}']
     with serving(tmp_path) as other:
-        assert series(other)['rapidocr_answers_total{outcome="ok"}'] == 0
-    assert series(server)['rapidocr_answers_total{outcome="ok"}'] == before > 0
+        assert series(other)['rapidocr_answers_total{endpoint="/ocr",outcome="ok"}'] == 0
+    assert series(server)['rapidocr_answers_total{endpoint="/ocr",outcome="ok"}'] == before > 0
 
 
 @pytest.fixture
@@ -126,13 +131,17 @@ def collector():
         listening.shutdown()
 
 
-def test_with_tracing_on_each_stage_has_a_span_in_the_callers_trace(collector, tmp_path):
-    address, spans = collector
+def tracing_options(address: str) -> str:
+    """The README's way to turn tracing on, with this collector."""
     (options,) = re.findall(
         r"BENTOML_CONFIG_OPTIONS='(.*?)'", (ROOT / "docs/operation.md").read_text(), re.DOTALL
     )
-    options = options.replace("http://localhost:4318", address)
-    with serving(tmp_path, BENTOML_CONFIG_OPTIONS=options) as server:
+    return options.replace("http://localhost:4318", address)
+
+
+def test_with_tracing_on_each_stage_has_a_span_in_the_callers_trace(collector, tmp_path):
+    address, spans = collector
+    with serving(tmp_path, BENTOML_CONFIG_OPTIONS=tracing_options(address)) as server:
         assert server.ocr(LINE).ok
         while not any(name == "POST /ocr" for _, name in spans):  # sent every 5 seconds
             time.sleep(0.1)
@@ -142,3 +151,25 @@ def test_with_tracing_on_each_stage_has_a_span_in_the_callers_trace(collector, t
     )
     (trace,) = {trace for trace, name in spans if name == "decode"}
     assert {name for one, name in spans if one == trace} > set(stages)
+
+
+@pytest.mark.parametrize("kind", ["text", "json"])
+def test_log_lines_name_their_trace_only_where_traces_are_exported(kind, collector, tmp_path):
+    address, spans = collector
+    trace, span = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+    headers = {"traceparent": f"00-{trace}-{span}-01"}
+    lines = {}
+    for options in ("", tracing_options(address)):
+        with serving(tmp_path, OCR_LOG_FORMAT=kind, BENTOML_CONFIG_OPTIONS=options) as server:
+            asked = requests.post(server.url + "/ocr", headers=headers, timeout=60)
+            assert asked.status_code == 400
+            while options and (trace, "POST /ocr") not in spans:  # sent every 5 seconds
+                time.sleep(0.1)
+        (lines[options],) = [line for line in server.log().splitlines() if "/ocr" in line]
+    without, named = lines.values()
+    assert "trace" not in without
+    if kind == "json":
+        assert json.loads(named)["trace_id"] == trace
+        assert set(json.loads(named)) - set(json.loads(without)) == {"trace_id", "span_id"}
+    else:
+        assert f"(trace={trace},span=" in named

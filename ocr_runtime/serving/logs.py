@@ -1,6 +1,9 @@
-"""Log lines on standard output: text for people or JSON for machines, one a request.
+"""Log lines on standard output, as text or as JSON objects: one for each request.
 
 facts of a request --request--> logger "rapidocr" --> BentoML's handlers, with our formatter
+
+A line names its trace only if that trace is exported: BentoML gives every request trace ids, also
+where its tracing is off and nothing can be looked up by them.
 """
 
 import json
@@ -9,20 +12,24 @@ from datetime import datetime
 from typing import Any, Literal
 from urllib.parse import quote
 
+from bentoml._internal.configuration.containers import BentoMLContainer
+from opentelemetry import trace
+
 logger = logging.getLogger("rapidocr")
 
 _LONGEST_PATH = 200
 
 
 def configure(kind: Literal["text", "json"]) -> None:
-    """Have all lines of this process written so, BentoML's and the web server's too.
+    """Set the format of all log lines of this process, including BentoML's and uvicorn's.
 
-    Called once BentoML has set up its handlers, which it does before it imports a service.
+    To be called after BentoML has set up its handlers, which it does before it imports a service.
     """
     logger.setLevel(logging.INFO)
-    if kind == "json":
-        for name in (None, *logging.root.manager.loggerDict):
-            for handler in logging.getLogger(name).handlers:
+    for name in (None, *logging.root.manager.loggerDict):
+        for handler in logging.getLogger(name).handlers:
+            handler.addFilter(_name_exported_trace)
+            if kind == "json":
                 handler.setFormatter(JSONFormatter())
 
 
@@ -33,11 +40,11 @@ def request(
 
     Args:
         request_id: the one in the answer's header.
-        method: of HTTP.
-        path: as the caller sent it, quoted here so that it stays one word of one line.
+        method: the HTTP method.
+        path: as the caller sent it; quoted here, so that it cannot break the line.
         status: None if the caller was gone before there was an answer.
-        seconds: from the first to the last byte.
-        facts: `pixels` and `lines` of the image, where it was read.
+        seconds: from the request's header to the end of the answer.
+        facts: `pixels` and `lines` of the image, if it was read.
     """
     fields = {
         "request_id": request_id,
@@ -52,7 +59,10 @@ def request(
 
 
 class JSONFormatter(logging.Formatter):
-    """One object a line: `time`, `level`, and `message` or the fields of a request."""
+    """One object a line: `time`, `level`, and `message` or the fields of a request.
+
+    With `trace_id` and `span_id`, as in OpenTelemetry's JSON, if the trace is exported.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
@@ -62,6 +72,23 @@ class JSONFormatter(logging.Formatter):
             "level": record.levelname,
         }
         line |= getattr(record, "fields", None) or {"message": record.getMessage()}
+        line |= getattr(record, "trace", {})
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line, ensure_ascii=False)
+
+
+def _name_exported_trace(record: logging.LogRecord) -> bool:
+    """Give a record the ids of its trace if that is exported, or else take BentoML's text of them.
+
+    A filter for BentoML's handlers, after BentoML's own that sets `trace_msg`.
+    """
+    span = trace.get_current_span().get_span_context()
+    if span.trace_flags.sampled and BentoMLContainer.tracing.exporter_type.get():
+        record.trace = {
+            "trace_id": trace.format_trace_id(span.trace_id),
+            "span_id": trace.format_span_id(span.span_id),
+        }
+    else:
+        record.trace_msg = ""
+    return True
