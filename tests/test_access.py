@@ -120,3 +120,10 @@ def test_by_default_no_page_of_another_origin_may_call(server):
     response = post(server, {"origin": "https://app.example"})
     assert response.ok
     assert "access-control-allow-origin" not in response.headers
+
+
+def test_a_start_without_keys_says_once_that_everybody_may_call(tmp_path, locked):
+    warning = "whoever reaches the port may call this service"
+    with serving(tmp_path, OCR_WORKERS="2", OCR_THREADS="1") as running:
+        assert running.log().count(warning) == 1
+    assert warning not in locked.log()

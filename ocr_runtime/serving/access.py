@@ -1,23 +1,32 @@
-"""Who may ask for work.
+"""API keys: which requests are answered, and whose they are.
 
-headers --Keys.admit--> who the caller is, or Unauthorized
+path and headers --Keys.admit--> the caller's name, or Unauthorized
 """
 
 import hashlib
 import hmac
+import logging
 from collections.abc import Collection
 
 from starlette.datastructures import Headers
 
 from ocr_runtime.errors import Unauthorized
 
+logger = logging.getLogger("rapidocr")
+
+
+def warn_if_open(keys: Collection[str]) -> None:
+    """Log that everybody may call, if there are no keys; to be called once for each start."""
+    if not keys:
+        logger.warning("no OCR_API_KEYS are set: whoever reaches the port may call this service")
+
 
 class Keys:
-    """The API keys, any one of which opens all paths; without any, all are open.
+    """The API keys; with any one of them a caller may use every path. Without keys, all may.
 
     Args:
         keys: as callers send them.
-        open_to_all: paths that need none; those that end in "/" with all below them.
+        open_to_all: paths that need no key; one that ends in "/" includes all below it.
     """
 
     def __init__(self, keys: Collection[str], *, open_to_all: Collection[str]) -> None:
@@ -28,10 +37,11 @@ class Keys:
     def admit(self, path: str, headers: Headers) -> str | None:
         """Name the caller by its key; None if there are no keys, or the path needs none.
 
-        Digests are compared, each with all, so that the time tells nothing of a key.
+        Digests are compared in constant time, and with every key, so that the time it takes
+        reveals nothing about the keys.
 
         Raises:
-            Unauthorized: there is no key in `Authorization: Bearer` or `X-API-Key`, or a wrong one.
+            Unauthorized: `Authorization: Bearer` or `X-API-Key` holds no key, or a wrong one.
         """
         if not self._digests or path in self._open or path.startswith(self._open_below):
             return None
