@@ -159,6 +159,7 @@ def test_the_end_does_not_wait_for_the_goodbye_of_idle_tls_connections(tmp_path)
         try:
             url, ready = f"https://127.0.0.1:{port}/readyz", None
             while ready is None:
+                assert process.poll() is None
                 with contextlib.suppress(requests.ConnectionError):
                     ready = requests.get(url, verify=str(certificate), timeout=30)
             with (
