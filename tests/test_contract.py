@@ -11,7 +11,7 @@ from threading import Thread
 import numpy as np
 import pytest
 import requests
-from conftest import TRUTH, encoded, page_bytes
+from conftest import DATA, TRUTH, encoded, page_bytes
 from PIL import Image
 
 from ocr_runtime.documents.images import decode
@@ -73,7 +73,7 @@ def test_the_answer_is_readable_utf8_json_with_numbered_keys_in_order(server):
 
 
 def test_boxes_are_clockwise_from_top_left_in_pixels_of_the_upright_image(server):
-    page = Image.open("tests/data/table.png")
+    page = Image.open(DATA / "table.png")
     exif = Image.Exif()
     exif[0x0112] = 6
     sideways = encoded(page.rotate(90, expand=True), "PNG", exif=exif)
@@ -203,7 +203,7 @@ def test_urlencoded_base64_with_spaces_of_its_own(server, line_answer):
 
 @pytest.mark.parametrize("content_type", CONTENT_TYPES)
 def test_base64_over_a_mebibyte(content_type, server, line_answer):
-    big = base64.b64encode(encoded(Image.open("tests/data/line.png"), "BMP") + bytes(2 << 20))
+    big = base64.b64encode(encoded(Image.open(DATA / "line.png"), "BMP") + bytes(2 << 20))
     arguments = sent(content_type, {"image_data": big.decode(), **FAST})
     assert requests.post(server.url + "/ocr", **arguments).json() == line_answer
 
@@ -567,7 +567,7 @@ def test_a_url_where_a_file_belongs_is_never_fetched(server):
 
 
 def test_every_mode_reads_like_its_rgb_twin(server):
-    page = Image.open("tests/data/line.png").convert("RGB")
+    page = Image.open(DATA / "line.png").convert("RGB")
     gray = page.convert("L")
     black = Image.new("RGBA", page.size, "black")
     black.putalpha(gray.point(lambda value: 255 - value))
