@@ -1,6 +1,9 @@
-"""A request's body while it arrives: counted, clocked, and never left unread.
+"""Request bodies while they arrive: limits on their size, their time and their memory in all.
 
-receive --Body.receive--> the next part, or BodyTooLarge, SlowBody, Busy
+ASGI receive --Body.receive--> the next part of the body, or BodyTooLarge, SlowBody, Busy
+
+A request may be answered before its body has arrived. What still comes is then read and dropped
+for a while, since many clients read the answer only after they have sent everything.
 """
 
 import asyncio
@@ -13,19 +16,18 @@ from starlette.types import Message, Receive
 from ocr_runtime.errors import BodyTooLarge, Busy, OCRError, SlowBody
 
 _LARGEST_HELD = 8
-"""All bodies together may take the memory of so many of the largest."""
+"""Upper bound of the bytes held of all bodies, in units of the largest body."""
 
 _LINGER_SECONDS = 5
-"""How long a caller is listened to that is refused before it has ended; clients that only listen
-once they have sent all would not see their answer (lingering_timeout of nginx)."""
+"""How long the rest of a body is read after the answer, as nginx does (lingering_timeout)."""
 
 
 class Bodies:
-    """The bodies of all requests.
+    """The bodies of all requests of this process, and the memory that they share.
 
     Args:
-        most_bytes: largest body.
-        most_seconds: longest time that a body may take to arrive.
+        most_bytes: size of the largest accepted body.
+        most_seconds: longest time for a body to arrive.
     """
 
     def __init__(self, *, most_bytes: int, most_seconds: float) -> None:
@@ -38,7 +40,7 @@ class Bodies:
         return Body(self, headers, receive)
 
     def hold(self, body: "Body", size: int) -> None:
-        """Keep a part; for want of room, the largest of those that still arrive is refused."""
+        """Count `size` bytes more of a body; over the bound, refuse the largest incomplete one."""
         self._arriving.add(body)
         body.size += size
         self._held_bytes += size
@@ -48,44 +50,52 @@ class Bodies:
             )
 
     def arrived(self, body: "Body") -> None:
+        """Note that a body is complete: it still counts, but is not refused any more."""
         self._arriving.discard(body)
 
     def drop(self, body: "Body") -> None:
+        """Stop counting a body's bytes."""
         self.arrived(body)
         self._held_bytes -= body.size
         body.size = 0
 
 
 class Body:
-    """One body; a context, at whose end its memory no longer counts."""
+    """The body of one request. A context manager: at its end, the memory no longer counts.
+
+    Args:
+        bodies: those of all requests.
+        headers: of the request.
+        receive: ASGI's, of the request.
+    """
 
     def __init__(self, bodies: Bodies, headers: Headers, receive: Receive) -> None:
-        self.size = 0  # bytes held of it
+        self.size = 0  # bytes that were received and count
         self._bodies = bodies
         self._receive = receive
         self._declared = headers.get("content-length", "")
-        self._sent = self._declared not in ("", "0") or "transfer-encoding" in headers
-        self._withheld = "expect" in headers  # until we ask for it
+        self._has_content = self._declared not in ("", "0") or "transfer-encoding" in headers
+        self._expects_100 = "expect" in headers  # is sent only after the first call of `receive`
         self._refusal: OCRError | None = None
         self._deadline: float | None = None
         self._timer: asyncio.Timeout | None = None
-        self._ended = asyncio.Event()
-        self._gone = asyncio.Event()
+        self._ended = asyncio.Event()  # the last part has arrived, or the caller has gone
+        self._gone = asyncio.Event()  # the caller has closed the connection
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._bodies.drop(self)
-        self._refusal = None  # which holds the calls that it was raised through, and they this
+        self._refusal = None  # breaks a reference cycle through its traceback
 
     async def receive(self) -> Message:
-        """Wait for the next part.
+        """Wait for the next part, or for the end of the connection once the body is complete.
 
         Raises:
-            BodyTooLarge: there are more bytes, or it says that there will be.
-            SlowBody: it takes too long.
-            Busy: too many bodies are held.
+            BodyTooLarge: the body, or its declared length, exceeds the limit.
+            SlowBody: the body did not arrive in time.
+            Busy: the bodies of all requests exceed their bound, and this is the largest.
         """
         if self._ended.is_set():
             await self._gone.wait()
@@ -102,35 +112,41 @@ class Body:
         return message
 
     async def skip(self) -> None:
-        """Read to the end, if it is under way: some clients only listen once they have sent all.
+        """Read and drop the body, for an answer that does not need it.
+
+        Returns at once where the caller sends it only when asked (`Expect: 100-continue`).
 
         Raises:
             OCRError: as `receive` does.
         """
-        while not (self._withheld or self._ended.is_set()):
+        while not (self._expects_100 or self._ended.is_set()):
             await self.receive()
 
     def refuse(self, refusal: OCRError) -> None:
-        """Have `receive` raise it, now."""
+        """Have `receive` raise this error, also where it waits now."""
         self._refusal = self._refusal or refusal
         if self._timer:
-            with contextlib.suppress(RuntimeError):  # its time is up already
+            with contextlib.suppress(RuntimeError):  # the timeout has expired already
                 self._timer.reschedule(asyncio.get_running_loop().time())
 
     async def finish(self) -> bool:
-        """Read on for a while, and forget it; tell whether the end was reached."""
+        """Stop counting the body, as its request is answered, and read the rest for a while.
+
+        Returns:
+            whether its end was reached, so that the connection can take another request.
+        """
         self._bodies.drop(self)
-        if isinstance(self._refusal, SlowBody) or (self._withheld and not self._deadline):
+        if isinstance(self._refusal, SlowBody) or (self._expects_100 and not self._deadline):
             return False
-        if self._sent and not self._ended.is_set():
+        if self._has_content and not self._ended.is_set():
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_LINGER_SECONDS):
                     while not self._ended.is_set():
                         self._note(await self._receive())
-        return self._ended.is_set() or not self._sent
+        return self._ended.is_set() or not self._has_content
 
     async def hung_up(self) -> None:
-        """Return when the caller has gone, after the end of the body."""
+        """Wait until the body is complete and then until the caller closes the connection."""
         await self._ended.wait()
         while not self._gone.is_set():
             self._note(await self._receive())
@@ -140,7 +156,7 @@ class Body:
         self._deadline = self._deadline or now + self._bodies.most_seconds
         try:
             async with asyncio.timeout_at(self._deadline) as self._timer:
-                await asyncio.sleep(0)  # where the time is up, also if the next part is there
+                await asyncio.sleep(0)  # raises after the deadline, also if a part is there
                 message = await self._receive()
         except TimeoutError as exc:
             self._refusal = self._refusal or SlowBody()

@@ -1,9 +1,9 @@
-"""Who may compute now, who waits, and who is turned away.
+"""A pool of threads that compute, with a bounded queue that is fair to callers.
 
-work --run--> [at most max_queue wait, callers in turn] --> [at most threads compute] --> result
-         │               └── Timeout (504),                   │  ↑ grant: so much memory,
-         └── Busy (429)      before it starts                 ↓  │ so many cores
-                                                         [each run of a model]
+work --run--> [queue: at most max_queue, callers in turn] --> [at most threads compute] --> result
+         │               └── Timeout (504),                      │  ↑ grant: memory
+         └── Busy (429)      before it starts                    ↓  │ and cores
+                                                            [each run of a model]
 """
 
 import asyncio
@@ -23,27 +23,28 @@ from ocr_runtime.errors import Busy, Timeout
 
 T = TypeVar("T")
 Grant = Callable[[int], AbstractContextManager[int]]
-"""Waits until a call may take so many bytes, holds them for it and says how many cores it may use;
-raises `Timeout` once nobody waits for its result."""
+"""Asked before each run of a model, with the bytes that it needs: waits until that much memory is
+free, reserves it for the length of a `with` block and yields the number of cores to use. Raises
+`Timeout` once nobody waits for the result."""
 
-_LOOK_SECONDS = 0.1
-"""How often a call that waits for memory looks whether it is still waited for."""
+_CHECK_SECONDS = 0.1
+"""How often a call that waits for memory checks whether its result is still wanted."""
 
 
 class Pool:
-    """Threads that compute, behind a queue with an end.
+    """Threads that compute, and a bounded queue in front of them.
 
-    Callers take turns: each waits behind its own calls and at most as many of every other caller's.
-    In a full queue the caller with the most calls in it gives up its last one for another's
-    (P. E. McKenney, Stochastic Fairness Queueing, 1990).
+    Callers take turns: a call waits behind the caller's own earlier calls and at most as many of
+    every other caller. When the queue is full, the caller with the most waiting calls loses its
+    newest one to a caller with fewer (P. E. McKenney, Stochastic Fairness Queueing, 1990).
 
-    Its methods are called in one event loop; the work and its grants run in threads.
+    The methods belong to one event loop; the work and its grants run in threads.
 
     Args:
-        threads: calls computed at once, and cores to be shared out among them.
-        run_bytes: memory to be shared out among them; who needs more of it runs alone.
-        max_queue: calls that may wait beside them.
-        timeout_seconds: the longest a call may wait and compute.
+        threads: calls computed at once, and cores that they share.
+        run_bytes: memory in bytes that their model runs share; a run that needs more runs alone.
+        max_queue: calls that may wait for a thread.
+        timeout_seconds: longest time for a call to wait and compute.
     """
 
     def __init__(
@@ -58,11 +59,11 @@ class Pool:
         self._run_bytes = run_bytes
         self._lock = threading.Lock()
         self._freed = threading.Condition(self._lock)
-        self._computing = 0  # calls, without those that wait for memory
+        self._computing = 0  # calls that have a thread and do not wait for memory
         self._held_bytes = 0
-        self._for_memory: deque[object] = deque()  # who waits for it, first come first served
-        self._mean_seconds = 0.0  # of the latest calls
-        self._measured = 0
+        self._for_memory: deque[object] = deque()  # runs that wait for it, first come first served
+        self._mean_seconds = 0.0  # that a call took, weighted towards the latest
+        self._measured = 0  # calls in that mean
 
     @property
     def waiting(self) -> int:
@@ -77,16 +78,19 @@ class Pool:
     async def run(self, work: Callable[[Grant], T], *, caller: str = "") -> T:
         """Compute `work` on a thread of the pool.
 
-        Work that is no longer waited for, after its time or when the task is cancelled, is
-        dropped if it has not started; if it has, it keeps its thread until its next `grant`,
-        so that abandoned work cannot pile up.
+        Work whose result nobody waits for, after the timeout or when the task is cancelled, is
+        dropped if it has not started. If it has, it ends at its next `grant`; until then it keeps
+        its thread, so that abandoned work cannot pile up.
 
         Args:
-            work: is given a `Grant`, to ask before each run of a model.
-            caller: whose work it is; callers take turns.
+            work: called with a `Grant`, which it must ask before each run of a model.
+            caller: name of the caller; callers take turns.
+
+        Returns:
+            what `work` returns.
 
         Raises:
-            Busy: the queue is full, or so long that there would be no result in time.
+            Busy: the queue is full, or so long that the result would come too late.
             Timeout: there was no result in time.
         """
         abandoned = threading.Event()
@@ -106,10 +110,10 @@ class Pool:
             abandoned.set()
 
     def admit(self, caller: str) -> None:
-        """Refuse a call that `run` would refuse now, before anything is done for it.
+        """Check whether `run` would refuse a call now, before any work is done for it.
 
         Raises:
-            Busy: as `run` does, which looks again.
+            Busy: as `run` does, which checks again.
         """
         if self._idle:
             return
@@ -120,7 +124,7 @@ class Pool:
             raise self._full()
 
     def shutdown(self) -> None:
-        """Drop what waits; what computes may end."""
+        """Drop the calls that wait; those that compute may finish."""
         self._queue.cancel()
         self._executor.shutdown(wait=False, cancel_futures=True)
 
@@ -136,20 +140,20 @@ class Pool:
         try:
             await place
         except asyncio.CancelledError:
-            if not place.cancelled() and place.exception() is None:  # its turn had come
+            if not place.cancelled() and place.exception() is None:  # it had been given a thread
                 self._pass_on()
             raise
         finally:
             self._queue.leave(caller, place)
-            del place  # or it, what it raised and this call would hold one another
+            del place  # breaks a reference cycle of the future, its exception and this frame
 
     def _drop_one(self) -> None:
         place = self._queue.drop_last()
-        if not place.done():  # or its task was cancelled in this turn of the loop
+        if not place.done():  # unless its task was cancelled in this iteration of the loop
             place.set_exception(self._full())
 
     def _pass_on(self) -> None:
-        """Give a thread that has become free to whose turn it is."""
+        """Give a thread that has become free to the next call in the queue."""
         place = self._queue.next()
         if place is None:
             self._idle += 1
@@ -160,7 +164,7 @@ class Pool:
         loop = asyncio.get_running_loop()
 
         def free(_: object) -> None:
-            with contextlib.suppress(RuntimeError):  # the loop has ended first
+            with contextlib.suppress(RuntimeError):  # the event loop is closed already
                 loop.call_soon_threadsafe(self._pass_on)
 
         try:
@@ -172,7 +176,7 @@ class Pool:
         try:
             return await asyncio.wrap_future(future)
         finally:
-            del future  # as above
+            del future  # breaks a reference cycle, as in `_turn`
 
     def _seconds(self, calls: int) -> float:
         return calls * self._mean_seconds / self._threads
@@ -220,7 +224,7 @@ class Pool:
             while self._for_memory[0] is not ticket or (
                 self._held_bytes and self._held_bytes + needed > self._run_bytes
             ):
-                self._freed.wait(_LOOK_SECONDS)
+                self._freed.wait(_CHECK_SECONDS)
                 check()
         finally:
             self._computing += 1
@@ -229,61 +233,62 @@ class Pool:
 
 
 class _Queue:
-    """A line of places for each caller; the lines are served in turn.
+    """A queue of places for each caller; the callers are served in turn.
 
-    A place is a future: done without a result once it is left.
+    A place is a future. Its result is set when it is given a thread, its exception when it is
+    dropped.
     """
 
     def __init__(self) -> None:
-        self._lines: dict[str, deque[asyncio.Future[None]]] = {}
+        self._by_caller: dict[str, deque[asyncio.Future[None]]] = {}
 
     def __len__(self) -> int:
-        return sum(map(len, self._lines.values()))
+        return sum(map(len, self._by_caller.values()))
 
     def before(self, caller: str) -> int:
         """Count the places that are served before a new one of this caller."""
-        own = len(self._lines.get(caller, ()))
-        others = (line for name, line in self._lines.items() if name != caller)
-        return own + sum(min(len(line), own + 1) for line in others)
+        own = len(self._by_caller.get(caller, ()))
+        others = (places for name, places in self._by_caller.items() if name != caller)
+        return own + sum(min(len(places), own + 1) for places in others)
 
     def join(self, caller: str) -> asyncio.Future[None]:
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._lines.setdefault(caller, deque()).append(place)
+        self._by_caller.setdefault(caller, deque()).append(place)
         return place
 
     def leave(self, caller: str, place: asyncio.Future[None]) -> None:
-        """Give up a place, if it is still held."""
-        line = self._lines.get(caller, deque())
-        if place in line:
-            line.remove(place)
-        if not line:
-            self._lines.pop(caller, None)
+        """Remove a place, if it is still in the queue."""
+        places = self._by_caller.get(caller, deque())
+        if place in places:
+            places.remove(place)
+        if not places:
+            self._by_caller.pop(caller, None)
 
     def next(self) -> asyncio.Future[None] | None:
-        """Take the first place of the line whose turn it is; None if nobody waits."""
-        while self._lines:
-            caller, line = next(iter(self._lines.items()))
-            place = line.popleft()
-            del self._lines[caller]
-            if line:
-                self._lines[caller] = line  # behind the others
+        """Remove and return the first place of the caller whose turn it is; None if empty."""
+        while self._by_caller:
+            caller, places = next(iter(self._by_caller.items()))
+            place = places.popleft()
+            del self._by_caller[caller]
+            if places:
+                self._by_caller[caller] = places  # behind the other callers
             if not place.done():
                 return place
         return None
 
     def is_shorter(self, caller: str) -> bool:
-        """Tell whether a caller's line with a place more is shorter than the longest."""
-        own = len(self._lines.get(caller, ())) + 1
-        return any(len(line) > own for line in self._lines.values())
+        """Tell whether a caller would have fewer places than another, with one more."""
+        own = len(self._by_caller.get(caller, ())) + 1
+        return any(len(places) > own for places in self._by_caller.values())
 
     def drop_last(self) -> asyncio.Future[None]:
-        """Take the last place of the longest line."""
-        caller = max(self._lines, key=lambda name: len(self._lines[name]))
-        place = self._lines[caller][-1]
+        """Remove and return the newest place of the caller with the most places."""
+        caller = max(self._by_caller, key=lambda name: len(self._by_caller[name]))
+        place = self._by_caller[caller][-1]
         self.leave(caller, place)
         return place
 
     def cancel(self) -> None:
-        for line in self._lines.values():
-            for place in line:
+        for places in self._by_caller.values():
+            for place in places:
                 place.cancel()
