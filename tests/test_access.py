@@ -1,4 +1,4 @@
-"""Who is let in: API keys and origins."""
+"""API keys and web origins: which requests are answered."""
 
 import pytest
 import requests
@@ -49,23 +49,23 @@ def post(server: Server, headers: dict[str, str]) -> requests.Response:
 
 
 @pytest.mark.parametrize("headers", ALLOWED, ids=str)
-def test_a_key_opens(headers, locked):
+def test_a_request_with_a_key_is_answered(headers, locked):
     assert post(locked, headers).json()["0"]["rec_txt"] == TRUTH["line.png"][0]
 
 
 @pytest.mark.parametrize("headers", REFUSED, ids=str)
-def test_without_a_key_there_is_no_answer(headers, locked):
+def test_a_request_without_a_valid_key_is_refused(headers, locked):
     response = post(locked, headers)
     assert_error(response, 401, "unauthorized")
     assert response.headers["www-authenticate"] == "Bearer"
 
 
-def test_a_large_body_without_a_key_is_answered_all_the_same(locked):
+def test_a_large_body_without_a_key_gets_its_refusal(locked):
     response = requests.post(locked.url + "/ocr", data=bytes(15 << 20), timeout=60)
     assert_error(response, 401, "unauthorized")
 
 
-def test_probes_stay_open_and_the_rest_is_as_set(locked, server):
+def test_probes_need_no_key_and_docs_and_metrics_follow_their_settings(locked, server):
     for path in ("/livez", "/readyz", "/docs", "/", "/docs.json", "/static_content/swagger-ui.css"):
         assert locked.get(path).status_code == 200, path
     for path in ("/metrics", "/nothing", "/static_content/../ocr", "//ocr", "/livez/"):
@@ -75,7 +75,7 @@ def test_probes_stay_open_and_the_rest_is_as_set(locked, server):
     assert server.get("/metrics").ok
 
 
-def test_the_document_tells_of_the_keys(locked, server):
+def test_the_openapi_document_describes_the_keys(locked, server):
     document = locked.get("/docs.json").json()
     assert document["paths"]["/ocr"]["post"]["security"] == [{"bearer": []}, {"header": []}]
     schemes = document["components"]["securitySchemes"]
@@ -90,7 +90,7 @@ def test_keys_are_never_logged(locked):
     assert not any(key in locked.log() for key in (*KEYS, "from-the-file", "another-wrong-key"))
 
 
-def test_pages_of_the_origins_that_are_set_may_call(locked):
+def test_pages_of_configured_origins_may_call(locked):
     origin = {"origin": "https://app.example"}
     asked = {
         "access-control-request-method": "POST",
@@ -109,14 +109,14 @@ def test_pages_of_the_origins_that_are_set_may_call(locked):
     )
 
 
-def test_a_preflight_that_is_refused_is_answered_like_everything_else(locked):
+def test_a_refused_preflight_has_an_error_body_and_a_request_id(locked):
     asked = {"origin": "https://other.example", "access-control-request-method": "POST"}
     response = requests.options(locked.url + "/ocr", headers=asked, timeout=30)
     assert_error(response, 400, "malformed_request")
     assert response.headers["x-request-id"]
 
 
-def test_by_default_no_page_of_another_origin_may_call(server):
+def test_by_default_pages_of_other_origins_may_not_call(server):
     response = post(server, {"origin": "https://app.example"})
     assert response.ok
     assert "access-control-allow-origin" not in response.headers

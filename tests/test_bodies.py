@@ -1,4 +1,4 @@
-"""Bodies while they arrive: how much, how long, how many."""
+"""Limits on request bodies while they arrive: size, time, memory in all."""
 
 import asyncio
 
@@ -10,7 +10,7 @@ from ocr_runtime.serving.bodies import Bodies, Body
 
 
 class Caller:
-    """Sends what a test tells it to."""
+    """An ASGI caller that sends what a test tells it to send."""
 
     def __init__(self, bodies: Bodies, **headers: str) -> None:
         self._parts: asyncio.Queue[dict] = asyncio.Queue()
@@ -35,7 +35,7 @@ def run(scenario) -> None:
     asyncio.run(asyncio.wait_for(scenario(), 20))
 
 
-def test_parts_pass_as_they_come_and_then_the_end_of_the_connection():
+def test_parts_are_passed_on_and_then_the_disconnect():
     async def scenario():
         caller = Caller(Bodies(most_bytes=100, most_seconds=10))
         caller.send(b"a")
@@ -53,7 +53,7 @@ def test_parts_pass_as_they_come_and_then_the_end_of_the_connection():
     run(scenario)
 
 
-def test_a_body_that_nobody_wants_is_read_to_its_end_unless_it_waits_to_be_asked_for():
+def test_an_unneeded_body_is_read_to_its_end_unless_it_expects_100_continue():
     async def scenario():
         caller = Caller(Bodies(most_bytes=100, most_seconds=10))
         skipped = asyncio.create_task(caller.body.skip())
@@ -73,7 +73,7 @@ def test_a_body_that_nobody_wants_is_read_to_its_end_unless_it_waits_to_be_asked
     run(scenario)
 
 
-def test_a_byte_too_many():
+def test_a_body_over_the_limit_is_refused():
     async def scenario():
         caller = Caller(Bodies(most_bytes=100, most_seconds=10))
         caller.send(bytes(60))
@@ -85,7 +85,7 @@ def test_a_byte_too_many():
     run(scenario)
 
 
-def test_a_length_that_is_too_large_is_refused_unread():
+def test_a_declared_length_over_the_limit_is_refused_unread():
     async def scenario():
         caller = Caller(Bodies(most_bytes=100, most_seconds=10), **{"content-length": "101"})
         with pytest.raises(BodyTooLarge):
@@ -96,7 +96,7 @@ def test_a_length_that_is_too_large_is_refused_unread():
     run(scenario)
 
 
-def test_a_caller_that_waits_to_be_asked_is_not():
+def test_a_body_that_expects_100_continue_is_not_read_after_the_answer():
     async def scenario():
         caller = Caller(Bodies(most_bytes=100, most_seconds=10), expect="100-continue")
         assert not await caller.body.finish()
@@ -104,7 +104,7 @@ def test_a_caller_that_waits_to_be_asked_is_not():
     run(scenario)
 
 
-def test_the_clock_runs_from_the_first_part_to_the_last():
+def test_the_time_limit_is_for_the_whole_body():
     async def scenario():
         caller = Caller(Bodies(most_bytes=100, most_seconds=0.3))
         for _ in range(2):
@@ -119,7 +119,7 @@ def test_the_clock_runs_from_the_first_part_to_the_last():
     run(scenario)
 
 
-def test_together_they_have_room_for_eight_and_the_largest_unfinished_gives_way():
+def test_over_the_bound_of_eight_bodies_the_largest_incomplete_one_is_refused():
     async def scenario():
         bodies = Bodies(most_bytes=100, most_seconds=10)
         await hold_seven_of_the_largest(bodies)
@@ -144,8 +144,8 @@ def test_together_they_have_room_for_eight_and_the_largest_unfinished_gives_way(
     run(scenario)
 
 
-def test_who_is_refused_already_harms_nobody_else():
-    """Its bytes count until its task has run; until then it is still the largest."""
+def test_one_refusal_does_not_refuse_further_bodies():
+    """Its bytes count until its task has run; until then it stays the largest."""
 
     async def scenario():
         bodies = Bodies(most_bytes=100, most_seconds=10)
@@ -166,7 +166,7 @@ def test_who_is_refused_already_harms_nobody_else():
     run(scenario)
 
 
-def test_what_has_ended_frees_its_room():
+def test_ended_requests_free_their_memory():
     async def scenario():
         bodies = Bodies(most_bytes=100, most_seconds=10)
         for _ in range(50):

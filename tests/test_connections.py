@@ -104,7 +104,7 @@ def few_files(tmp_path, monkeypatch) -> Iterator[Server]:
         yield running
 
 
-def test_the_longest_idle_makes_room_and_requests_under_way_are_kept(few_files):
+def test_over_the_limit_the_longest_idle_is_closed_and_no_request_under_way(few_files):
     body = b'{"image_data": ""}'
     head = b"POST /ocr HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
     with contextlib.ExitStack() as stack:
@@ -127,7 +127,7 @@ def test_the_longest_idle_makes_room_and_requests_under_way_are_kept(few_files):
     assert "Traceback" not in few_files.log()
 
 
-def test_the_end_does_not_wait_for_idle_connections(tmp_path):
+def test_the_shutdown_does_not_wait_for_idle_connections(tmp_path):
     with (
         serving(tmp_path, OCR_IDLE_SECONDS="3600") as server,
         connect(server),
@@ -148,7 +148,7 @@ def self_signed(folder: Path) -> tuple[Path, Path]:
     return key, certificate
 
 
-def test_the_end_does_not_wait_for_the_goodbye_of_idle_tls_connections(tmp_path):
+def test_the_shutdown_does_not_wait_for_close_notify_on_idle_tls_connections(tmp_path):
     """By itself, asyncio waits for it for 30 seconds, and a client's pool does not send it."""
     key, certificate = self_signed(tmp_path)
     port = free_port()

@@ -1,4 +1,4 @@
-"""What fails around a served process: what its callers see, and that all is well again."""
+"""Failures around a served process: what callers see, and that the service recovers."""
 
 import base64
 import contextlib
@@ -84,7 +84,7 @@ def _fill(disk: Path) -> None:
 # Processes
 
 
-def test_a_killed_worker_cuts_its_callers_off_and_the_next_one_is_right(tmp_path):
+def test_after_a_killed_worker_a_new_one_answers_correctly(tmp_path):
     names = PAGES * 3
     with (
         serving(tmp_path, OCR_THREADS="1", BENTOML_HOME=str(tmp_path)) as server,
@@ -109,7 +109,7 @@ def _is_cut_off(flight: Future[requests.Response], name: str) -> bool:
     return False
 
 
-def test_a_taken_port_ends_the_start_and_is_named():
+def test_a_taken_port_stops_the_start_and_is_named():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         command = [BENTOML, "serve", "--host", "127.0.0.1", "--port", str(port)]
@@ -129,7 +129,7 @@ exec "$@"
 """
 
 
-def test_without_a_temporary_folder_the_start_says_so_in_a_line():
+def test_a_missing_temporary_folder_stops_the_start_with_one_line():
     alone = ["unshare", "--mount"]
     if subprocess.run([*alone, "mount", "--bind", "/tmp", "/tmp"], check=False).returncode:
         pytest.skip("no folder can be mounted here: that takes root with CAP_SYS_ADMIN")
@@ -164,7 +164,7 @@ def _memory(server: Server, spare_mb: int) -> Iterator[None]:
         resource.prlimit(worker, resource.RLIMIT_AS, before)
 
 
-def test_a_run_without_memory_is_our_fault_and_its_neighbours_are_right(tmp_path):
+def test_a_run_out_of_memory_is_answered_500_and_other_requests_are_unharmed(tmp_path):
     with (
         serving(tmp_path, OCR_THREADS="2", OCR_MAX_DET_PIXELS="8000000") as server,
         ThreadPoolExecutor(1) as threads,
@@ -180,7 +180,7 @@ def test_a_run_without_memory_is_our_fault_and_its_neighbours_are_right(tmp_path
         _read_together(server)
 
 
-def test_a_page_that_there_is_no_memory_to_decode_is_not_called_damaged(tmp_path):
+def test_a_page_that_does_not_fit_in_memory_is_answered_500_not_415(tmp_path):
     large = encoded(Image.new("RGB", (7000, 7000), "white"))
     with serving(tmp_path) as server:
         _read_together(server)
@@ -192,19 +192,19 @@ def test_a_page_that_there_is_no_memory_to_decode_is_not_called_damaged(tmp_path
 # Files
 
 
-def test_a_full_temporary_folder_keeps_nobody_from_reading(tmp_path):
+def test_requests_are_answered_with_a_full_temporary_folder(tmp_path):
     with (
         _tiny_disk(tmp_path / "disk", megabytes=8) as disk,
         serving(tmp_path, TMPDIR=str(disk), BENTOML_HOME=str(disk / "bentoml")) as server,
     ):
         _fill(disk)
-        _assert_every_door_opens(server)
+        _assert_every_way_in_works(server)
         _killed(server)
         server.wait_until_ready()
-        _assert_every_door_opens(server)
+        _assert_every_way_in_works(server)
 
 
-def _assert_every_door_opens(server: Server) -> None:
+def _assert_every_way_in_works(server: Server) -> None:
     image = page_bytes("table.png") + bytes(2 << 20)  # what follows a PNG's end does not matter
     data = base64.b64encode(image).decode()
     assert _texts(server.ocr(image)) == TRUTH["table.png"]
@@ -215,7 +215,7 @@ def _assert_every_door_opens(server: Server) -> None:
     assert probes == [200, 200, 200]
 
 
-def test_a_model_file_spoilt_while_it_serves_changes_no_answer(tmp_path):
+def test_a_model_file_damaged_after_the_start_changes_no_answer(tmp_path):
     model = tmp_path / "det.onnx"
     shutil.copy(MODEL, model)
     with serving(tmp_path, det_model_path=str(model)) as server:
@@ -232,7 +232,7 @@ def test_a_model_file_spoilt_while_it_serves_changes_no_answer(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["device", "disk"])
-def test_a_log_that_cannot_be_written_keeps_nobody_from_reading(kind, tmp_path):
+def test_requests_are_answered_when_the_log_cannot_be_written(kind, tmp_path):
     with contextlib.ExitStack() as stack:
         log = Path("/dev/full")
         if kind == "disk":

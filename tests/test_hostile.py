@@ -1,4 +1,4 @@
-"""What strangers send to do harm ends in an error, and the next caller is served."""
+"""Hostile requests are answered with an error, and the next caller is served."""
 
 import base64
 import contextlib
@@ -111,7 +111,7 @@ BOMBS = {
 
 
 @pytest.mark.parametrize("kind", BOMBS)
-def test_bombs_take_little_memory(kind, server):
+def test_decompression_bombs_take_little_memory(kind, server):
     before = resident(server)
     response = server.ocr(BOMBS[kind])
     if "unpacks" in kind:  # no more of it than its header says
@@ -129,7 +129,7 @@ def test_the_largest_empty_page_is_read(server):
 # Fields
 
 
-def test_millions_of_tiny_parts(server):
+def test_millions_of_tiny_parts_are_refused(server):
     part = b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n\r\n'
     body = part * (15 * MIB // len(part)) + b"--x--\r\n"
     headers = {"content-type": "multipart/form-data; boundary=x"}
@@ -148,7 +148,7 @@ def test_millions_of_tiny_parts(server):
     ],
     ids=["deep lists", "deep objects", "many lists", "long number", "many fields"],
 )
-def test_json_that_is_dear_to_read(body, server):
+def test_json_that_is_expensive_to_parse_is_refused(body, server):
     headers = {"content-type": "application/json"}
     response = requests.post(server.url + "/ocr", data=body, headers=headers, timeout=60)
     assert_error(response, 400, "malformed_request")
@@ -156,7 +156,7 @@ def test_json_that_is_dear_to_read(body, server):
 
 @pytest.mark.parametrize("name", ["image_data", "use_det", "text_score", "unknown"])
 @pytest.mark.parametrize("value", ['"\\ud800"', '"\\u0000"', '"a\\u0000b"', '"\\udfff\\ud800"'])
-def test_surrogates_and_nuls(name, value, server):
+def test_surrogates_and_nuls_are_refused(name, value, server):
     fields = {"use_det": "false"} | {name: json.loads(value)}
     body = json.dumps(fields)
     headers = {"content-type": "application/json"}
@@ -165,7 +165,7 @@ def test_surrogates_and_nuls(name, value, server):
     assert_error(response, 400, response.json()["code"])
 
 
-def test_a_field_twice(server):
+def test_a_repeated_field_is_refused(server):
     data = base64.b64encode(LINE).decode()
     body = f'{{"image_data": "{data}", "use_det": true, "use_det": false}}'
     headers = {"content-type": "application/json"}
@@ -177,7 +177,7 @@ def test_a_field_twice(server):
     "name",
     ['"; filename="b', "a\\\r\nX-Injected: 1", "../../etc/passwd", "\0", "a" * 60_000, "\u202egnp"],
 )
-def test_a_file_name_is_nothing_but_a_name(name, server):
+def test_a_file_name_has_no_effect(name, server):
     disposition = f'form-data; name="image_file"; filename="{name}"'.encode()
     body = b"--x\r\nContent-Disposition: " + disposition + b"\r\n\r\n" + LINE
     body += b'\r\n--x\r\nContent-Disposition: form-data; name="use_det"\r\n\r\nfalse\r\n--x--\r\n'
@@ -192,13 +192,13 @@ def test_a_file_name_is_nothing_but_a_name(name, server):
 @pytest.mark.parametrize(
     "text", ["data:image/png;base64,\r\nX-Injected: 1", "AA\r\n\r\nGET / HTTP/1.1"]
 )
-def test_base64_is_nothing_but_base64(text, server):
+def test_a_line_break_in_base64_cannot_inject_headers(text, server):
     response = server.ocr(None, image_data=text)
     assert response.status_code in (400, 415)
     assert "x-injected" not in response.headers
 
 
-def test_a_body_in_gzip_is_not_unpacked(server):
+def test_a_compressed_body_is_refused(server):
     headers = {"content-encoding": "gzip", "content-type": "application/json"}
     bomb = zlib.compress(bytes(100 * MIB))
     response = requests.post(server.url + "/ocr", data=bomb, headers=headers, timeout=60)
@@ -211,7 +211,7 @@ def test_a_body_in_gzip_is_not_unpacked(server):
 @pytest.mark.parametrize(
     "junk", [b"\x16\x03\x01\0\xa5\x01\0", b"rubbish\r\n\r\n", bytes(100) + b"\r\n\r\n"]
 )
-def test_what_is_no_http_gets_our_error(junk, server):
+def test_bytes_that_are_not_http_get_an_error_answer(junk, server):
     with connect(server) as sock:
         sock.sendall(junk + b"\r\n\r\n")
         status, body = answer(sock)
@@ -219,7 +219,7 @@ def test_what_is_no_http_gets_our_error(junk, server):
 
 
 @pytest.mark.parametrize("method", [b"HEAD", b"GET", b"POST"])
-def test_a_body_in_broken_chunks_is_no_traceback(method, server):
+def test_broken_chunks_cause_no_traceback(method, server):
     with connect(server) as sock:
         sock.sendall(method + b" / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")
         with contextlib.suppress(ConnectionResetError):
@@ -242,7 +242,7 @@ def test_a_websocket_is_answered_as_http_and_adds_no_series(server):
     assert len(server.get("/metrics").text) - before < 100
 
 
-def test_an_answer_that_is_not_read_does_not_keep_the_service_from_its_end(tmp_path):
+def test_an_answer_that_is_not_read_does_not_block_the_shutdown(tmp_path):
     with serving(tmp_path) as server:
         sock = socket.socket()
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -255,7 +255,7 @@ def test_an_answer_that_is_not_read_does_not_keep_the_service_from_its_end(tmp_p
         sock.close()
 
 
-def test_headers_without_an_end_are_cut_off(server):
+def test_endless_headers_end_the_connection(server):
     with connect(server) as sock, contextlib.suppress(ConnectionError):
         sock.sendall(HEAD)
         for number in range(100_000):
@@ -263,7 +263,7 @@ def test_headers_without_an_end_are_cut_off(server):
         pytest.fail("10 MB of headers were taken")
 
 
-def test_a_header_that_does_not_come_to_its_end_is_waited_for_10_seconds(server):
+def test_an_incomplete_header_ends_the_connection_after_10_seconds(server):
     with connect(server) as slow:
         slow.sendall(HEAD)
         start = time.monotonic()
@@ -271,7 +271,7 @@ def test_a_header_that_does_not_come_to_its_end_is_waited_for_10_seconds(server)
         assert 5 < time.monotonic() - start < 40
 
 
-def test_a_body_without_an_end_is_cut_off(server):
+def test_an_endless_body_ends_the_connection(server):
     chunk = b"10000\r\n" + bytes(1 << 16) + b"\r\n"
     with connect(server) as sock:
         sock.sendall(HEAD + b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n")
@@ -284,7 +284,7 @@ def test_a_body_without_an_end_is_cut_off(server):
     assert sent > 20 * MIB
 
 
-def test_a_body_that_comes_by_the_byte_is_not_waited_for(impatient):
+def test_a_body_sent_byte_by_byte_is_refused_after_the_timeout(impatient):
     with connect(impatient) as sock:
         sock.sendall(HEAD + b"Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n")
         ended = threading.Event()
@@ -303,8 +303,8 @@ def test_a_body_that_comes_by_the_byte_is_not_waited_for(impatient):
     assert_unharmed(impatient)
 
 
-def test_many_slow_bodies_take_no_place_and_little_memory(server):
-    """More of them than there are places, and together more than may be held."""
+def test_many_slow_bodies_take_no_queue_place_and_little_memory(server):
+    """More bodies than queue places, and together more bytes than the bound."""
     before = resident(server)
     length = 19 * MIB
     head = HEAD + b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % length
@@ -325,7 +325,7 @@ def test_many_slow_bodies_take_no_place_and_little_memory(server):
             assert (status, body["code"]) == (429, "busy")
 
 
-def test_thousands_of_connections_keep_nobody_out(server):
+def test_thousands_of_connections_do_not_block_other_callers(server):
     with contextlib.ExitStack() as stack:
         for _ in range(2000):
             stack.enter_context(connect(server))
@@ -333,8 +333,8 @@ def test_thousands_of_connections_keep_nobody_out(server):
         assert server.ocr(LINE, **FAST).json()["0"]["rec_txt"] == TRUTH["line.png"][0]
 
 
-def test_who_hangs_up_is_not_worked_for(tmp_path):
-    """With one thread, whose caller has gone, the next is not kept waiting by those behind it."""
+def test_requests_whose_caller_hung_up_are_not_computed(tmp_path):
+    """With one thread, the next caller does not wait for the work of those that have gone."""
     slow = encoded(Image.new("L", (1, 300)))
     body = json.dumps({"image_data": base64.b64encode(slow).decode()}).encode()
     head = b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
@@ -352,7 +352,7 @@ def test_who_hangs_up_is_not_worked_for(tmp_path):
     assert 'rapidocr_stage_seconds_count{stage="detection"} 1.0' in series
 
 
-def test_probes_answer_while_strangers_do_all_this(server):
+def test_probes_answer_during_expensive_requests(server):
     dear = b'{"a":"' + b"\\u0041" * (3 * MIB) + b'"}'
     headers = {"content-type": "application/json"}
 

@@ -1,4 +1,4 @@
-"""What an operator sees: series that are right and few, and spans."""
+"""Metrics and traces: series that are right and few, and spans."""
 
 import gzip
 import json
@@ -54,7 +54,7 @@ def test_each_request_is_counted_once_in_each_stage(tmp_path):
     assert counted == {name: name == "unsupported_image" for name in outcomes}  # zeros too
 
 
-def test_workers_are_counted_together_and_the_killed_ones_too(tmp_path):
+def test_metrics_sum_all_workers_including_killed_ones(tmp_path):
     with serving(tmp_path, OCR_WORKERS="2", OCR_THREADS="1") as server:
         with ThreadPoolExecutor(8) as threads:
             calls = [threads.submit(server.ocr, LINE) for _ in range(16)]
@@ -93,7 +93,7 @@ def test_a_scan_of_paths_and_methods_adds_no_series(server):
     assert set(series(server)) == before
 
 
-def test_a_start_elsewhere_leaves_the_counts_alone(server, tmp_path):
+def test_another_service_of_the_same_user_does_not_reset_the_metrics(server, tmp_path):
     """BentoML's own folder for them is emptied by each service that starts."""
     server.ocr(LINE)
     before = series(server)['rapidocr_answers_total{endpoint="/ocr",outcome="ok"}']

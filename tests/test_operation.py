@@ -25,7 +25,7 @@ FAST = {"use_det": "false"}
 SLOW = encoded(Image.new("L", (1, 300)))  # a shape that the detector enlarges to its bound
 
 
-def test_a_full_queue_is_busy_and_says_when_to_come_back(tmp_path):
+def test_a_full_queue_answers_429_with_retry_after(tmp_path):
     with serving(tmp_path, OCR_THREADS="1", OCR_MAX_QUEUE="1") as server:
         with ThreadPoolExecutor(6) as threads:
             responses = list(threads.map(lambda _: server.ocr(SLOW), range(6)))
@@ -39,7 +39,7 @@ def test_a_full_queue_is_busy_and_says_when_to_come_back(tmp_path):
 
 
 @pytest.mark.parametrize("header", ["x-api-key", "x-forwarded-for"])
-def test_a_caller_with_huge_images_does_not_lock_the_others_out(header, tmp_path):
+def test_a_caller_with_huge_images_does_not_block_other_callers(header, tmp_path):
     """Callers are told apart by their keys, or by the addresses that a trusted proxy gives."""
     huge, small = "203.0.113.1", "203.0.113.2"
     keys = {"OCR_API_KEYS": f"{huge},{small}"} if header == "x-api-key" else {}
@@ -66,7 +66,7 @@ def test_a_caller_with_huge_images_does_not_lock_the_others_out(header, tmp_path
         assert sum(page.done() for page in pages) <= 2  # it waited for one of them, not for all
 
 
-def test_tls_is_served_by_arguments(tmp_path):
+def test_tls_is_turned_on_by_arguments(tmp_path):
     key, certificate, port = tmp_path / "key.pem", tmp_path / "cert.pem", free_port()
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-noenc", "-days", "1"]
     command += ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
@@ -91,7 +91,7 @@ def test_tls_is_served_by_arguments(tmp_path):
             process.terminate()
 
 
-def test_over_its_time_a_request_ends_and_the_work_it_left_does_not_pile_up(tmp_path):
+def test_timed_out_requests_end_and_their_work_does_not_pile_up(tmp_path):
     with serving(
         tmp_path, OCR_THREADS="1", OCR_TIMEOUT_SECONDS="0.5", OCR_MAX_QUEUE="50"
     ) as server:
@@ -116,7 +116,7 @@ def test_probes_answer_while_everything_is_busy(tmp_path):
         assert server.ocr(LINE, **FAST).status_code == 429
 
 
-def test_a_full_queue_turns_away_before_the_body_but_not_what_can_never_be_right(tmp_path):
+def test_a_full_queue_refuses_before_the_body_but_other_errors_come_first(tmp_path):
     key = {"X-API-Key": "a-long-key"}
     with (
         serving(tmp_path, OCR_THREADS="1", OCR_MAX_QUEUE="0", OCR_API_KEYS="a-long-key") as server,
@@ -147,7 +147,7 @@ def test_a_full_queue_turns_away_before_the_body_but_not_what_can_never_be_right
         assert not slow.done()
 
 
-def test_our_own_faults_are_logged_with_the_request_id_and_not_shown(tmp_path):
+def test_internal_errors_are_logged_with_the_request_id_and_not_shown(tmp_path):
     config = tmp_path / "config.yaml"  # a division by zero in RapidOCR's padding, when it detects
     stock = DEFAULT_CFG_PATH.read_text().replace("width_height_ratio: 8", "width_height_ratio: 0")
     config.write_text(stock.replace("use_det: true", "use_det: false"))
@@ -159,7 +159,7 @@ def test_our_own_faults_are_logged_with_the_request_id_and_not_shown(tmp_path):
     assert "ZeroDivisionError" in server.log()
 
 
-def test_what_a_caller_gets_wrong_is_no_traceback_in_the_log(tmp_path):
+def test_callers_errors_log_no_traceback(tmp_path):
     with serving(tmp_path) as server:
         server.ocr(b"no image")
         server.ocr()
@@ -168,7 +168,7 @@ def test_what_a_caller_gets_wrong_is_no_traceback_in_the_log(tmp_path):
     assert len(re.findall(r"path=/(ocr|nothing)", server.log())) == 3
 
 
-def test_the_log_has_one_line_a_request_and_never_what_was_read(tmp_path):
+def test_the_log_has_one_line_for_each_request_without_the_text_read(tmp_path):
     with serving(tmp_path, OCR_LOG_FORMAT="json", TZ="Asia/Shanghai") as server:
         read = server.ocr(LINE)
         refused = server.ocr(b"no image")
@@ -195,7 +195,7 @@ def test_the_log_has_one_line_a_request_and_never_what_was_read(tmp_path):
     assert read.json()["0"]["rec_txt"] not in server.log()
 
 
-def test_scores_as_numbers(tmp_path):
+def test_scores_can_be_numbers(tmp_path):
     with serving(tmp_path, OCR_SCORE_FORMAT="number") as server:
         entry = server.ocr(LINE, **FAST, return_word_box=True).json()["0"]
         assert isinstance(entry["score"], float)
@@ -211,12 +211,12 @@ def test_limits_can_be_set(tmp_path):
 
 
 @pytest.mark.parametrize("width_height", [(1, 100), (1, 500), (2, 300), (3000, 4), (1, 2_000_000)])
-def test_shapes_that_brought_rapidocr_down_are_answered(width_height, server):
+def test_shapes_that_crashed_rapidocr_are_answered(width_height, server):
     data = encoded(Image.new("L", width_height))
     assert server.ocr(data).text == "{}"
 
 
-def test_several_workers_serve_together(tmp_path):
+def test_several_workers_give_the_same_answers(tmp_path):
     with serving(tmp_path, OCR_WORKERS="2") as server:
         with ThreadPoolExecutor(8) as threads:
             texts = {
@@ -235,7 +235,7 @@ def test_threads_follow_the_setting(tmp_path):
     assert counts[4] - counts[1] >= 9  # three more in each of the three sessions
 
 
-def test_a_request_in_flight_is_answered_before_the_end(tmp_path):
+def test_a_request_in_flight_is_answered_before_the_shutdown(tmp_path):
     with serving(tmp_path) as server, ThreadPoolExecutor(1) as threads:
         flight = threads.submit(server.ocr, SLOW)
         while not re.search(
@@ -276,7 +276,7 @@ def test_models_by_environment_work_alone_and_together(chosen, v4_models, tmp_pa
     assert same == (chosen == ["cls"])  # it is the same classifier in both
 
 
-def test_a_configuration_takes_the_place_of_rapidocrs(tmp_path):
+def test_a_configuration_file_replaces_rapidocrs(tmp_path):
     config = tmp_path / "config.yaml"
     stock = DEFAULT_CFG_PATH.read_text()
     config.write_text(stock.replace("use_det: true", "use_det: false"))

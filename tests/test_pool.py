@@ -56,7 +56,7 @@ def run(scenario) -> None:
     asyncio.run(scenario())
 
 
-def test_the_result_comes_back_and_so_does_what_was_raised():
+def test_results_and_exceptions_are_passed_on():
     async def scenario():
         pool = Pool(threads=1, run_bytes=100, max_queue=1, timeout_seconds=10)
         assert await pool.run(lambda _: 42) == 42
@@ -67,7 +67,7 @@ def test_the_result_comes_back_and_so_does_what_was_raised():
     run(scenario)
 
 
-def test_a_full_queue_turns_away_at_once_and_says_when_to_come_back():
+def test_a_full_queue_refuses_at_once_with_retry_after():
     async def scenario():
         pool, gate = Pool(threads=2, run_bytes=100, max_queue=1, timeout_seconds=10), Gate()
         taken = [asyncio.create_task(pool.run(gate.work)) for _ in range(3)]
@@ -82,7 +82,7 @@ def test_a_full_queue_turns_away_at_once_and_says_when_to_come_back():
     run(scenario)
 
 
-def test_who_would_be_turned_away_is_told_so_and_nobody_else_loses_a_place():
+def test_admit_refuses_as_run_does_and_drops_no_other_call():
     async def scenario():
         pool, gate = Pool(threads=1, run_bytes=100, max_queue=2, timeout_seconds=10), Gate()
         pool.admit("anybody")
@@ -99,7 +99,7 @@ def test_who_would_be_turned_away_is_told_so_and_nobody_else_loses_a_place():
     run(scenario)
 
 
-def test_work_over_its_time_ends_at_its_next_check_and_frees_its_thread():
+def test_work_past_its_timeout_ends_at_its_next_grant_and_frees_its_thread():
     async def scenario():
         pool, gate = Pool(threads=1, run_bytes=100, max_queue=0, timeout_seconds=0.05), Gate()
         with pytest.raises(Timeout):
@@ -115,7 +115,7 @@ def test_work_over_its_time_ends_at_its_next_check_and_frees_its_thread():
     run(scenario)
 
 
-def test_work_that_nobody_waits_for_never_starts():
+def test_queued_work_whose_caller_has_gone_never_starts():
     async def scenario():
         pool, gate = Pool(threads=1, run_bytes=100, max_queue=5, timeout_seconds=10), Gate()
         first = await under_way(pool, gate)
@@ -133,7 +133,7 @@ def test_work_that_nobody_waits_for_never_starts():
     run(scenario)
 
 
-def test_a_thread_that_does_not_check_keeps_its_place():
+def test_abandoned_work_keeps_its_thread_until_its_next_grant():
     """Abandoned work cannot pile up: it counts until it has really ended."""
 
     async def scenario():
@@ -168,7 +168,7 @@ def test_callers_take_turns():
     run(scenario)
 
 
-def test_in_a_full_queue_the_longest_line_gives_up_its_last_place():
+def test_in_a_full_queue_the_caller_with_the_most_calls_loses_its_newest():
     async def scenario():
         pool, gate = Pool(threads=1, run_bytes=100, max_queue=3, timeout_seconds=10), Gate()
         first = await under_way(pool, gate)
@@ -189,7 +189,7 @@ def test_in_a_full_queue_the_longest_line_gives_up_its_last_place():
     run(scenario)
 
 
-def test_what_cannot_be_answered_in_time_is_turned_away_at_once():
+def test_calls_that_cannot_finish_in_time_are_refused_at_once():
     async def scenario():
         pool, gate = Pool(threads=1, run_bytes=100, max_queue=9, timeout_seconds=1), Gate()
         await pool.run(lambda _: time.sleep(0.6))  # so long takes a call here
@@ -205,7 +205,7 @@ def test_what_cannot_be_answered_in_time_is_turned_away_at_once():
     run(scenario)
 
 
-def test_work_knows_the_context_that_it_was_asked_in():
+def test_work_runs_in_the_context_variables_of_its_caller():
     name: ContextVar[str] = ContextVar("name")
 
     async def scenario():
@@ -216,7 +216,7 @@ def test_work_knows_the_context_that_it_was_asked_in():
     run(scenario)
 
 
-def test_what_was_raised_holds_nothing_once_it_was_answered():
+def test_exceptions_leave_no_reference_cycles():
     """Not even until the garbage is collected: a body may be large."""
 
     class Body:
@@ -248,7 +248,7 @@ def test_what_was_raised_holds_nothing_once_it_was_answered():
     run(scenario)
 
 
-def test_threads_are_not_lost_however_often_callers_give_up():
+def test_no_thread_is_lost_when_callers_give_up():
     async def scenario():
         pool = Pool(threads=2, run_bytes=100, max_queue=20, timeout_seconds=10)
         dice = random.Random(0)
@@ -269,7 +269,7 @@ def test_threads_are_not_lost_however_often_callers_give_up():
     run(scenario)
 
 
-def test_who_is_dropped_and_gives_up_in_the_same_moment_had_no_thread():
+def test_a_call_dropped_and_cancelled_in_one_iteration_frees_no_thread():
     async def scenario():
         pool, gate = Pool(threads=1, run_bytes=100, max_queue=1, timeout_seconds=10), Gate()
         first = await under_way(pool, gate)
@@ -286,7 +286,7 @@ def test_who_is_dropped_and_gives_up_in_the_same_moment_had_no_thread():
     run(scenario)
 
 
-def test_a_thread_that_cannot_be_started_is_no_thread_lost():
+def test_no_thread_is_lost_when_one_cannot_be_started():
     async def scenario():
         pool = Pool(threads=1, run_bytes=100, max_queue=1, timeout_seconds=10)
         pool._executor.shutdown()
@@ -298,7 +298,7 @@ def test_a_thread_that_cannot_be_started_is_no_thread_lost():
     run(scenario)
 
 
-def test_shutdown_drops_what_waits():
+def test_shutdown_drops_the_calls_that_wait():
     async def scenario():
         pool, gate = Pool(threads=1, run_bytes=100, max_queue=1, timeout_seconds=10), Gate()
         first = await under_way(pool, gate)
@@ -318,7 +318,7 @@ def cores(grant, needed: int = 0) -> int:
         return granted
 
 
-def test_the_cores_are_shared_out_among_the_calls_that_compute():
+def test_concurrent_calls_divide_the_cores():
     async def scenario():
         pool, gate = Pool(threads=4, run_bytes=100, max_queue=4, timeout_seconds=10), Gate()
         assert await pool.run(cores) == 4
@@ -349,7 +349,7 @@ class Holder(Gate):
             return granted
 
 
-def test_runs_share_the_memory_and_the_rest_waits_in_turn_leaving_its_cores():
+def test_runs_share_the_memory_and_waiting_ones_leave_their_cores_to_others():
     async def scenario():
         pool = Pool(threads=4, run_bytes=100, max_queue=4, timeout_seconds=10)
         first, second, third, small = Holder(60), Holder(40), Holder(60), Holder(1)
@@ -374,7 +374,7 @@ def test_runs_share_the_memory_and_the_rest_waits_in_turn_leaving_its_cores():
     run(scenario)
 
 
-def test_a_run_that_needs_more_than_there_is_runs_alone():
+def test_a_run_that_needs_more_than_all_memory_runs_alone():
     async def scenario():
         pool = Pool(threads=2, run_bytes=100, max_queue=4, timeout_seconds=10)
         small, large = Holder(1), Holder(1000)
@@ -391,7 +391,7 @@ def test_a_run_that_needs_more_than_there_is_runs_alone():
     run(scenario)
 
 
-def test_work_that_waits_for_memory_ends_with_its_time_and_holds_up_nobody():
+def test_work_that_waits_for_memory_times_out_and_blocks_no_other():
     async def scenario():
         pool = Pool(threads=2, run_bytes=100, max_queue=4, timeout_seconds=0.5)
         holder = Holder(100)

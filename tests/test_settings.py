@@ -26,14 +26,14 @@ def test_an_empty_variable_counts_as_unset():
 
 
 @pytest.mark.parametrize("keys", ["", " , ", "long-enough,short", "with-a-\x07-bell-in-it"])
-def test_keys_that_could_not_be_meant_are_refused_and_not_shown(keys):
+def test_unusable_keys_are_refused_and_not_shown(keys):
     with pytest.raises(SettingsError) as error:
         Settings.from_environ({"OCR_API_KEYS": keys})
     assert str(error.value).startswith("OCR_API_KEYS: ")
     assert not any(word in str(error.value) for word in ("long-enough", "short", "bell"))
 
 
-def test_keys_come_from_both_and_are_not_shown(tmp_path):
+def test_keys_come_from_the_variable_and_the_file_and_are_not_shown(tmp_path):
     file = tmp_path / "keys"
     file.write_text("in-the-file-1\n\n  in-the-file-2  \n")
     environ = {"OCR_API_KEYS": "first-key, second-key", "OCR_API_KEYS_FILE": str(file)}
@@ -123,7 +123,7 @@ def test_a_value_out_of_bounds_is_refused_in_one_line_that_names_it(variable, va
         ),
     ],
 )
-def test_the_line_says_what_is_wrong_in_plain_words(variable, value, wrong):
+def test_the_line_says_what_is_wrong(variable, value, wrong):
     with pytest.raises(SettingsError) as error:
         Settings.from_environ({variable: value})
     assert str(error.value) == f"{variable}={value!r}: {wrong}"
@@ -135,7 +135,7 @@ def test_an_unknown_name_is_refused(name):
         Settings.from_environ({name: "1"})
 
 
-def test_what_kubernetes_injects_for_a_service_called_ocr_is_let_through():
+def test_variables_that_kubernetes_injects_for_a_service_called_ocr_are_ignored():
     Settings.from_environ(
         {
             "OCR_SERVICE_HOST": "10.0.0.1",
