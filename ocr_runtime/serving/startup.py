@@ -3,14 +3,12 @@
 Settings --check--> the start goes on, or ends with one line that says why
 """
 
-import logging
 import subprocess
 import sys
 from pathlib import Path
 
+from ocr_runtime.serving import access
 from ocr_runtime.settings import Settings
-
-logger = logging.getLogger("rapidocr")
 
 _SOURCE = Path(__file__).parents[2]
 
@@ -26,5 +24,4 @@ def check(settings: Settings) -> None:
         tried = subprocess.run(command, cwd=_SOURCE, check=False)  # noqa: S603
         if tried.returncode:
             sys.exit(tried.returncode)
-    if not settings.keys:
-        logger.warning("No API keys are set: whoever reaches the port may call the service.")
+    access.warn_if_open(settings.keys)
