@@ -275,6 +275,38 @@ def test_a_webp_with_an_unknown_chunk_is_read(latin):
     assert np.array_equal(seen(data), seen(encoded(latin, "WEBP")))
 
 
+COMMENT = b"!\xfe\4text\0"
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        COMMENT * 100_000,
+        b"\0" * 1_000_000,
+        b"!\xf9\1\0\0",  # a graphic control extension that is too short
+        b"!\xff\x0bNETSCAPE2.0\3\1\0\0\0",
+    ],
+    ids=["comments", "zeros", "broken control", "loop"],
+)
+def test_what_precedes_the_first_frame_of_a_gif_does_not_matter(before, latin):
+    data = encoded(latin, "GIF")
+    at = 13 + (3 << (data[10] & 7) + 1)
+    assert np.array_equal(seen(data[:at] + before + data[at:]), seen(data))
+
+
+@pytest.mark.parametrize("before", [COMMENT[:-1] + b"\1x" * 3_000_000 + b"\0", COMMENT * 1_000_000])
+def test_a_gif_with_millions_of_blocks_before_its_first_frame_is_refused(before):
+    assert_refused(GIF_SCREEN + before + GIF_FRAME)
+
+
+@pytest.mark.parametrize("filler", [b"\xff", b"\xff\0", b"\xff\xd8", b"\0"])
+def test_filler_between_the_segments_of_a_jpeg_is_skipped_at_once(filler, latin):
+    data = encoded(latin, "JPEG")
+    filled = data[:20] + filler * 100_000 + data[20:]
+    assert np.array_equal(seen(filled), seen(data))
+    assert jpeg.prepare(filled).data == data  # Pillow would go over it byte by byte
+
+
 # EXIF
 
 
@@ -499,12 +531,16 @@ def test_counting_ends():
     chain = b"".join(struct.pack("<HI", 0, 8 + 6 * i) for i in range(1, 1_000_000))
     assert tiff.count_pages(header + chain) == 10_000
     assert tiff.count_pages(header + struct.pack("<HI", 0, 8)) == 1  # a circle
-    screen = b"GIF89a\1\0\1\0\0\0\0"
-    image = b",\0\0\0\0\1\0\1\0\0\2\0"
-    assert gif.count_frames(screen + image * 7) == 7
-    assert gif.count_frames(screen + image * 3_000_000) == 1_000_000
-    assert gif.count_frames(screen + image[:-1] + b"\1x" * 3_000_000) == 1
-    assert gif.count_frames(screen) == gif.count_frames(b"GIF8") == 1
+
+
+GIF_SCREEN = b"GIF89a\1\0\1\0\0\0\0"
+GIF_FRAME = b",\0\0\0\0\1\0\1\0\0\2\0"
+
+
+def test_counting_the_frames_of_a_gif_ends():
+    assert gif.prepare(GIF_SCREEN + GIF_FRAME * 7).pages == 7
+    assert gif.prepare(GIF_SCREEN + GIF_FRAME * 3_000_000).pages == 1_000_000
+    assert gif.prepare(GIF_SCREEN + GIF_FRAME[:-1] + b"\1x" * 3_000_000).pages == 1
 
 
 # Densities

@@ -1,4 +1,4 @@
-"""Bytes become the page a person sees, or one of our errors."""
+"""Images of all formats and modes are decoded as a person sees them, or refused with an error."""
 
 import base64
 import struct
@@ -77,17 +77,17 @@ def test_palette_with_a_transparent_colour():
 
 
 @pytest.mark.parametrize(
-    ("ink", "ground"), [(BLACK, WHITE), (WHITE, BLACK), ((250, 240, 90), BLACK)]
+    ("ink", "background"), [(BLACK, WHITE), (WHITE, BLACK), ((250, 240, 90), BLACK)]
 )
-def test_transparent_text_lies_on_a_ground_that_shows_it(ink, ground):
+def test_transparent_text_lies_on_a_background_that_shows_it(ink, background):
     page = Image.new("RGBA", (40, 20), (*ink, 0))
     page.paste((*ink, 255), (10, 5, 30, 15))
     seen = decoded(encoded(page))[:, :, ::-1]
     assert tuple(seen[10, 20]) == ink
-    assert tuple(seen[0, 0]) == ground
+    assert tuple(seen[0, 0]) == background
 
 
-def test_nothing_but_transparency_is_a_white_page():
+def test_a_wholly_transparent_image_is_a_white_page():
     assert decoded(encoded(Image.new("RGBA", (4, 4), (0, 0, 0, 0)))).min() == 255
 
 
@@ -268,7 +268,7 @@ def test_a_truncated_file_is_refused(kind, latin):
         encoded(Image.new("RGB", (4, 4)), "TGA"),
     ],
 )
-def test_what_is_no_image_of_ours_is_refused(data):
+def test_what_is_no_accepted_image_is_refused(data):
     with pytest.raises(UnsupportedImage):
         decoded(data)
 
@@ -311,7 +311,7 @@ def wrapped(digits: str) -> str:
     ],
 )
 @pytest.mark.parametrize("size", [(31, 7), (32, 7), (33, 7)])
-def test_base64_in_all_its_dresses(write, size):
+def test_base64_is_read_in_all_its_variants(write, size):
     noise = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
     data = encoded(Image.fromarray(noise))
     assert np.array_equal(decoded(write(data)), noise[:, :, ::-1])
@@ -321,7 +321,7 @@ def test_base64_in_all_its_dresses(write, size):
     "text",
     ["!", "a", "ab=c", "abc*", "data:image/png,abcd", "aGVsbG8=aGVsbG8=", "á", "\ud800", "\0"],
 )
-def test_what_is_no_base64_is_refused(text):
+def test_text_that_is_not_base64_is_refused(text):
     with pytest.raises(InvalidBase64):
         decoded(text)
 

@@ -1,6 +1,6 @@
 """The bytes or base64 of an untrusted image -> an upright BGR page with square pixels.
 
-base64 -> bytes -> png, jpeg, webp: what decides what is seen -> Pillow -> colours: RGB
+base64 -> bytes -> png, jpeg, gif, webp: what decides what is seen -> Pillow -> colours: RGB
     -> turned as EXIF says -> stretched to square pixels -> PageImage
 """
 
@@ -42,7 +42,7 @@ logging.getLogger("PIL").setLevel(logging.CRITICAL)
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 _NOT_ACCEPTED = f"This is not an image in one of the accepted formats: {ACCEPTED}."
-_SIGNATURES = (jpeg.SIGNATURE, png.SIGNATURE, b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*", b"II+\0")
+_SIGNATURES = (jpeg.SIGNATURE, png.SIGNATURE, *gif.SIGNATURES, b"II*\0", b"MM\0*", b"II+\0")
 _ISO_BRANDS = {  # https://mp4ra.org/registered-types/brands
     **dict.fromkeys(
         (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1"), "a HEIC image"
@@ -160,8 +160,8 @@ def _prepare(data: bytes) -> EncodedImage:
         return png.prepare(data)
     if data.startswith(jpeg.SIGNATURE):
         return jpeg.prepare(data)
-    if data.startswith(b"GIF8"):
-        return EncodedImage(data=data, pages=gif.count_frames(data))
+    if data.startswith(gif.SIGNATURES):
+        return gif.prepare(data)
     if data.startswith((b"II", b"MM")):
         return EncodedImage(data=data, pages=tiff.count_pages(data))
     if data.startswith(b"RIFF"):

@@ -28,6 +28,10 @@ _MAX_SEGMENTS = 10_000
 _GAIN_MAP = re.compile(rb"hdrgm:Version|^urn:iso:std:iso:ts:21496")
 """In a photo whose second picture only says how bright its parts are (Ultra HDR)."""
 
+_END = b"\xff\xd9"
+_OTHER_PIXELS = bytes(range(1, 255))
+"""Compressed pixels that are unlike the gray which a decoder puts in place of missing ones."""
+
 _Segment = tuple[int, int, int]
 """Marker, start, end. A segment that is cut off has its end beyond that of the data."""
 
@@ -43,29 +47,22 @@ def prepare(data: bytes) -> EncodedImage:
         UnsupportedImage: it has more segments than any encoder writes, or lacks whole scans.
     """
     segments = list(_segments(data))
-    header: list[_Segment] = []
-    for segment in segments:
-        if segment[0] == _SOS:
-            break
-        header.append(segment)
     scans = [segment for segment in segments if segment[0] == _SOS]
+    header = segments[: segments.index(scans[0])] if scans else segments
+    needed = [data[start:stop] for marker, start, stop in header if _is_needed(marker, start, stop)]
+    start_of_file = b"".join([data[:2], *needed])
     if not scans or scans[0][2] > len(data):
-        return EncodedImage(data=data)  # Pillow refuses it
+        return EncodedImage(data=start_of_file)  # Pillow refuses it, by its size or for its pixels
     marker, start, stop = segments[-1]
     end = start if stop > len(data) else stop if marker == _EOI else len(data)
-    needed = [part for part in header if _is_needed(*part)]
-    kept, other_ending = data, None
-    if marker != _EOI or len(needed) < len(header):
-        parts = [data[:2], *(data[first:last] for _, first, last in needed)]
-        pixels = data[scans[0][1] : end]
-        if marker != _EOI:
-            _require_all_scans(data, header, [scan for scan in scans if scan[2] <= len(data)])
-            pixels = pixels.rstrip(b"\xff")  # half of an escaped 0xFF, or of a marker
-            other_ending = b"".join([*parts, pixels, bytes(range(1, 255)), b"\xff\xd9"])
-            pixels += b"\xff\xd9"
-        kept = b"".join([*parts, pixels])
+    pixels, other_ending = data[scans[0][1] : end], None
+    if marker != _EOI:
+        _require_all_scans(data, header, [scan for scan in scans if scan[2] <= len(data)])
+        pixels = pixels.rstrip(b"\xff")  # half of an escaped 0xFF, or of a marker
+        other_ending = b"".join([start_of_file, pixels, _OTHER_PIXELS, _END])
+        pixels += _END
     return EncodedImage(
-        data=kept,
+        data=start_of_file + pixels,
         exif=_exif(data, header),
         pages=_pages(data, header),
         scans=len(scans),
