@@ -202,6 +202,7 @@ def test_requests_are_answered_with_a_full_temporary_folder(tmp_path):
         _killed(server)
         server.wait_until_ready()
         _assert_every_way_in_works(server)
+    assert server.log().count("no room in") == 1
 
 
 def _assert_every_way_in_works(server: Server) -> None:
