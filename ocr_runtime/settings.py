@@ -125,7 +125,8 @@ class Settings(BaseModel):
     config: FilePath | None = Field(
         None,
         alias="OCR_CONFIG",
-        description="RapidOCR configuration file (`config.yaml`) used instead of the default one.",
+        description="A RapidOCR `config.yaml`, whole or with only the keys that differ from "
+        "RapidOCR's own.",
     )
     profile: Literal["exact", "fast"] = Field(
         "exact",

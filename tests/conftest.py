@@ -24,6 +24,12 @@ DATA = Path(__file__).parent / "data"
 TRUTH: dict[str, list[str]] = json.loads((DATA / "truth.json").read_text())
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if not item.get_closest_marker("slow"):
+            item.add_marker("quick")
+
+
 def page_bytes(name: str) -> bytes:
     return (DATA / name).read_bytes()
 

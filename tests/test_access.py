@@ -6,6 +6,8 @@ from conftest import TRUTH, page_bytes
 from serving import Server, serving
 from test_contract import assert_error
 
+pytestmark = pytest.mark.slow
+
 LINE = page_bytes("line.png")
 KEYS = ("first-key-1", "second/key+2")
 ALLOWED = [

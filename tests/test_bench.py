@@ -6,6 +6,8 @@ import subprocess
 import pytest
 from serving import ROOT, clean_environ
 
+pytestmark = pytest.mark.slow
+
 FIGURES = (ROOT / "docs/benchmark.md").read_text()
 
 

@@ -5,6 +5,8 @@ from conftest import DATA, TRUTH
 from playwright.sync_api import expect, sync_playwright
 from serving import program
 
+pytestmark = pytest.mark.slow
+
 HOST = "ocr.example"  # a name, for Swagger treats 127.0.0.1 as private and shows no badge there
 
 

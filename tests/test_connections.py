@@ -14,6 +14,8 @@ import requests
 from conftest import TRUTH, page_bytes
 from serving import BENTOML, ROOT, Server, clean_environ, free_port, serving
 
+pytestmark = pytest.mark.slow
+
 LINE = page_bytes("line.png")
 GET = b"GET /livez HTTP/1.1\r\nHost: x\r\n"
 OPEN_FILES = 256

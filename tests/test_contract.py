@@ -49,6 +49,7 @@ def line_answer(server):
 # The answer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TRUTH)
 def test_the_answer_is_the_engines(name, server, engine):
     response = server.ocr(page_bytes(name))
@@ -335,6 +336,7 @@ def test_json_of_a_wrong_type_is_an_invalid_option(fields, server):
 # Options are the request's own
 
 
+@pytest.mark.slow
 def test_options_of_requests_that_overlap_never_touch(server):
     flags = [
         {"use_det": False},

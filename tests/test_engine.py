@@ -65,6 +65,7 @@ def test_by_default_the_lines_are_rapidocrs(name, engine, rapidocr):
     assert read_lines(engine, page) == expected(rapidocr(page), {})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", FLAGS + OPTIONS, ids=str)
 @pytest.mark.parametrize("name", FEW)
 def test_with_any_option_the_lines_are_rapidocrs(name, options, engine, rapidocr):
@@ -82,6 +83,7 @@ def test_the_text_is_what_was_drawn(name, engine):
     assert [line.text for line in lines] == TRUTH[name]
 
 
+@pytest.mark.slow
 def test_options_of_calls_that_overlap_never_touch(engine):
     page = PAGES["table.png"]
     choices = [ReadingOptions(**options) for options in FLAGS + OPTIONS + [{}]]
@@ -148,6 +150,7 @@ SHAPES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("use_det", [True, False])
 def test_every_shape_is_answered(shape, use_det, engine):

@@ -10,6 +10,8 @@ from conftest import DATA, TRUTH
 from documentation import tables
 from serving import ROOT, Server, clean_environ, serving
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = ROOT / "examples"
 KEY = "a-key-of-an-example"
 PROGRAMS = {".sh": "sh", ".py": sys.executable, ".mjs": "node"}

@@ -24,6 +24,8 @@ from serving import BENTOML, ROOT, Server, clean_environ, serving
 from test_contract import assert_error
 from test_operation import SLOW
 
+pytestmark = pytest.mark.slow
+
 PAGES = ["table.png", "small.png", "coloured.png", "japanese.png"]
 MODEL = Path(rapidocr.__file__).parent / "models" / "PP-OCRv6_det_small.onnx"
 DAY_SECONDS = 86_400

@@ -4,7 +4,10 @@ import os
 import re
 import subprocess
 
+import pytest
 from serving import ROOT
+
+pytestmark = pytest.mark.slow
 
 
 def test_mutated_files_and_bodies_are_read_or_give_one_of_the_services_errors(tmp_path):

@@ -20,6 +20,8 @@ from PIL import Image
 from serving import Server, serving
 from test_contract import assert_error
 
+pytestmark = pytest.mark.slow
+
 LINE = page_bytes("line.png")
 FAST = {"use_det": "false"}
 HEAD = b"POST /ocr HTTP/1.1\r\nHost: x\r\n"

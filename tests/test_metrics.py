@@ -19,6 +19,8 @@ from serving import ROOT, Server, serving
 
 from ocr_runtime.errors import OCRError
 
+pytestmark = pytest.mark.slow
+
 LINE = page_bytes("line.png")
 PAGE = page_bytes("dense.jpg")
 

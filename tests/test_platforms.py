@@ -12,7 +12,10 @@ import pytest
 from conftest import TRUTH, page_bytes
 from serving import Server, serving
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has all of these")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="only Linux has all of these"),
+]
 
 HIDDEN = {
     "resource": "refuse_module('resource')",

@@ -10,6 +10,8 @@ from conftest import TRUTH
 from documentation import CHINESE, README, blocks, run, tables, without_blocks
 from serving import ROOT, Server, clean_environ, free_port
 
+pytestmark = pytest.mark.slow
+
 SHELL = blocks(README, "sh")
 PYTHON = blocks(README, "python")
 MOST_WORDS = 900

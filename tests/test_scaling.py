@@ -9,6 +9,8 @@ import pytest
 import yaml
 from serving import ROOT
 
+pytestmark = pytest.mark.slow
+
 DAY = runpy.run_path(str(ROOT / "scripts/simulate_a_day.py"))
 SCALING = (ROOT / "docs/scaling.md").read_text()
 AUTOSCALER = yaml.safe_load((ROOT / "deploy/kubernetes/autoscaler.yaml").read_text())["spec"]

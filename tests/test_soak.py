@@ -5,7 +5,7 @@ import subprocess
 import pytest
 from serving import ROOT, clean_environ
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def rows(text: str) -> dict[str, list[str]]:

@@ -8,6 +8,8 @@ import pytest
 from conftest import TRUTH, page_bytes
 from serving import BENTOML, ROOT, clean_environ, serving
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory) -> str:
