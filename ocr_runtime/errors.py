@@ -53,7 +53,7 @@ class AmbiguousImage(OCRError):
     """Both `image_file` and `image_data` are sent, or one of them twice."""
 
     status, code = 400, "ambiguous_image"
-    sentence = "/ocr takes one image: send either image_file or image_data, and only once."
+    sentence = "This address takes one image: send either image_file or image_data, and only once."
 
 
 class InvalidBase64(OCRError):

@@ -298,6 +298,13 @@ def test_a_field_that_is_not_ours_is_ignored_twice_too(arguments, server, line_a
     assert requests.post(server.url + "/ocr", **arguments).json() == line_answer
 
 
+def test_an_object_in_a_field_that_is_not_ours_may_hold_anything(server, line_answer):
+    body = f'{{"image_data": "{BASE64}", "use_det": 0, "tag": {{"use_det": 1, "use_det": 2}}}}'
+    headers = {"content-type": "application/json"}
+    response = requests.post(server.url + "/ocr", data=body, headers=headers)
+    assert response.json() == line_answer
+
+
 @pytest.mark.parametrize("content_type", CONTENT_TYPES)
 @pytest.mark.parametrize(
     ("option", "value"),

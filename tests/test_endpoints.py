@@ -35,7 +35,7 @@ ENDPOINTS += (
         summary="Read the text of one image in capitals.",
         request=OCRRequest,
         answer=str,
-        media_type="text/plain",
+        media_type="text/csv",
         answer_description="The lines in capitals.",
         example="ONE LINE OF TEXT",
         write=lambda page, _: shout.write(page),
@@ -67,7 +67,7 @@ def shout(server: Server, image: bytes = LINE, **fields: object) -> requests.Res
 def test_it_is_served(toy):
     response = shout(toy, use_det=False)
     assert response.status_code == 200
-    assert response.headers["content-type"] == "text/plain; charset=utf-8"
+    assert response.headers["content-type"] == "text/csv; charset=utf-8"
     assert response.text == TRUTH["line.png"][0].upper()
     assert shout(toy, page_bytes("chinese.png")).text == "\n".join(TRUTH["chinese.png"])
 
@@ -117,7 +117,7 @@ def test_it_is_described(toy):
     assert described["requestBody"] == ocr["requestBody"]
     assert described["security"] == ocr["security"]
     assert set(described["responses"]) == set(ocr["responses"])
-    content = {"text/plain": {"schema": {"type": "string"}, "example": "ONE LINE OF TEXT"}}
+    content = {"text/csv": {"schema": {"type": "string"}, "example": "ONE LINE OF TEXT"}}
     assert described["responses"]["200"]["content"] == content
     assert described["summary"] == "Read the text of one image in capitals."
 

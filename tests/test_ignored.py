@@ -130,7 +130,7 @@ def test_two_images_are_told_that_one_is_taken(server):
         server.ocr(LINE, image_data=BASE64),
         requests.post(f"{server.url}/ocr", **twice, timeout=60),
     ):
-        assert "/ocr takes one image" in assert_error(response, 400, "ambiguous_image")
+        assert "This address takes one image" in assert_error(response, 400, "ambiguous_image")
 
 
 def test_a_file_of_several_pages_says_how_many_it_has(server):

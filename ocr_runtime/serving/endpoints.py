@@ -28,12 +28,13 @@ class Endpoint:
         name: of the service's method; the route is the name after a slash.
         summary: one sentence that says what it does.
         request: the fields that a caller may send.
-        answer: what it returns: a pydantic model, sent as JSON, or `str`, sent as it is.
-        media_type: of the answer.
+        answer: what it returns: a pydantic model, sent as JSON, or `str`, sent as UTF-8.
+        media_type: of the answer, without a charset, which is added to text.
         answer_description: what the answer holds.
         example: an answer.
         errors: all that a caller may get.
-        write: makes the answer; is called in a thread of the pool.
+        write: makes the answer of a page, with the settings that concern its form; is called in
+            a thread of the pool.
     """
 
     name: str

@@ -46,7 +46,7 @@ class ParsedForm:
     ignored: tuple[str, ...] = ()
 
 
-def known(fields: dict[str, Any], *, names: Collection[str]) -> ParsedForm:
+def separated(fields: dict[str, Any], *, names: Collection[str]) -> ParsedForm:
     """Separate the fields with one of `names` from all others."""
     return _unique(fields.items(), names)
 
@@ -135,12 +135,16 @@ def _json(body: bytes, _: _Parameters, names: Collection[str]) -> ParsedForm:
     if body.count(b",") > _MAX_VALUES:
         raise MalformedRequest("The JSON has too many values.")
     try:
-        form = json.loads(body or b"{}", object_pairs_hook=lambda pairs: _unique(pairs, names))
+        content = json.loads(body or b"{}", object_pairs_hook=_Object)
     except (ValueError, RecursionError) as exc:
         raise MalformedRequest("The body is not valid JSON.") from exc
-    if not isinstance(form, ParsedForm):
+    if not isinstance(content, _Object):
         raise MalformedRequest("The JSON body must be an object.")
-    return form
+    return _unique(content, names)
+
+
+class _Object(list[tuple[str, Any]]):
+    """The pairs of a JSON object, as they were sent: a name may be there twice."""
 
 
 def _unique(pairs: Iterable[tuple[str, Any]], names: Collection[str]) -> ParsedForm:

@@ -1,6 +1,6 @@
 """Endpoint record -> typed method of the BentoML service.
 
-    request --UnparsedForm--> function that parses its fields --method--> answer, or error response
+    request --FormLeftUnparsed--> function that parses the form --method--> answer or error
 
 BentoML would parse the fields itself, but it runs `json.loads` on each, limits it to 1 MiB and
 fetches what looks like a URL. So its part is replaced by `forms.py`, which runs in a thread of the
@@ -10,7 +10,7 @@ pool, since parsing takes time too.
 import functools
 import logging
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, Protocol, TypeVar
+from typing import Annotated, Any, Protocol, TypeVar
 
 import bentoml
 from pydantic import BaseModel, ConfigDict
@@ -63,10 +63,10 @@ def _api_method(endpoint: Endpoint) -> Any:
         if refused is not None:
             return error_response(refused)
         if parse is None:
-            parse = functools.partial(forms.known, fields, names=endpoint.request.model_fields)
+            parse = functools.partial(forms.separated, fields, names=endpoint.request.model_fields)
         try:
             return await self.answer(endpoint, functools.partial(_parse_and_tell, parse))
-        except OCRError as exc:
+        except OCRError as exc:  # BentoML would answer what is raised with a body of its own
             return error_response(exc)
         except Exception:
             logger.exception("request %s failed", request_state().request_id)
@@ -74,8 +74,9 @@ def _api_method(endpoint: Endpoint) -> Any:
 
     method.__name__ = method.__qualname__ = endpoint.name
     method.__doc__ = endpoint.summary
-    method.__annotations__["return"] = endpoint.answer
-    bases = (UnparsedForm, endpoint.request, bentoml.IODescriptor)
+    content_type = bentoml.validators.ContentType(endpoint.media_type)
+    method.__annotations__["return"] = Annotated[endpoint.answer, content_type]
+    bases = (FormLeftUnparsed, endpoint.request, bentoml.IODescriptor)
     spec = type("Form", bases, {"__doc__": endpoint.request.__doc__, "__module__": __name__})
     return bentoml.api(method, route=endpoint.route, input_spec=spec)
 
@@ -86,7 +87,7 @@ def _parse_and_tell(parse: ParseForm) -> forms.ParsedForm:
     return forms.ParsedForm(form.fields, request_state().record_ignored(form.ignored))
 
 
-class UnparsedRequest(BaseModel):
+class UnparsedForm(BaseModel):
     """What BentoML hands to a method: a function that parses the form, or why there is none."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
@@ -95,25 +96,23 @@ class UnparsedRequest(BaseModel):
     refused: OCRError | None = None
 
 
-class UnparsedForm:
+class FormLeftUnparsed:
     """Mixin for the input model of a method, which leaves the parsing to the method.
 
     An error is handed to the method too: BentoML would answer it with a body of its own.
     """
 
     @classmethod
-    async def from_http_request(cls, request: Request, _serde: object) -> UnparsedRequest:
+    async def from_http_request(cls, request: Request, _serde: object) -> UnparsedForm:
         try:
             encoding = request.headers.get("content-encoding", "").strip().lower()
             if encoding not in ("", "identity"):
                 raise UnsupportedMediaType("Send the body without a content encoding.")
             body = await request.body()
         except OCRError as exc:
-            return UnparsedRequest(refused=exc)
+            return UnparsedForm(refused=exc)
         except ClientDisconnect:
-            return UnparsedRequest(refused=MalformedRequest("The body never came to its end."))
+            return UnparsedForm(refused=MalformedRequest("The body never came to its end."))
         content_type = request.headers.get("content-type", "")
         names = frozenset(cls.model_fields)  # type: ignore[attr-defined]
-        return UnparsedRequest(
-            parse=functools.partial(forms.parse, content_type, body, names=names)
-        )
+        return UnparsedForm(parse=functools.partial(forms.parse, content_type, body, names=names))

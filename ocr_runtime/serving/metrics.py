@@ -161,7 +161,7 @@ def queued() -> Iterator[Callable[[], None]]:
         started()
 
 
-def read(*, pixels: int, lines: int) -> None:
+def count_page(*, pixels: int, lines: int) -> None:
     """Count an image that was read."""
     _pixels.observe(pixels)
     _lines.observe(lines)

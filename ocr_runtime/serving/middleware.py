@@ -62,14 +62,18 @@ def install_middleware(
     service.mount_asgi_app(metrics.app())
     by_route = {endpoint.route: endpoint for endpoint in endpoints}
     metrics.announce(by_route)
-    open_to_all = _PROBES + _DOCS * settings.public_docs + _METRICS * settings.public_metrics
+    open_to_all = (
+        *_PROBES,
+        *(_DOCS if settings.public_docs else ()),
+        *(_METRICS if settings.public_metrics else ()),
+    )
     keys = Keys(settings.keys, open_to_all=open_to_all)
     bodies = Bodies(most_bytes=settings.max_body_mb << 20, most_seconds=settings.timeout_seconds)
     layers: list[tuple[Any, dict[str, Any]]] = [
         (TrailingSlash, {"routes": by_route}),
         (CrossOrigin, {"origins": settings.cors_origins}),
         (metrics.Traffic, {"paths": by_route}),
-        (Request, {"endpoints": by_route}),
+        (RequestContext, {"endpoints": by_route}),
         (RequestLog, {}),
         (Outcomes, {}),
         (RequestBody, {"bodies": bodies}),
@@ -140,11 +144,11 @@ class CrossOrigin(CORSMiddleware):
         response = super().preflight_response(request_headers)
         if response.status_code >= 400:
             response = error_response(MalformedRequest("This page may not call like that."))
-        response.headers["X-Request-ID"] = uuid.uuid4().hex
+        response.headers["X-Request-ID"] = uuid.uuid4().hex  # `RequestContext` is further in
         return response
 
 
-class Request(Layer):
+class RequestContext(Layer):
     """Makes the state of a request, and adds to the answer the headers that are recorded there."""
 
     def __init__(self, app: ASGIApp, *, endpoints: dict[str, Endpoint]) -> None:
@@ -252,7 +256,7 @@ class HangUp(Layer):
             tasks.start_soon(cancel_when_gone, tasks.cancel_scope)
             await self.app(scope, receive, send_and_note)
             tasks.cancel_scope.cancel()
-        if not started:  # BentoML's metrics, which stand outside, wait for the start of an answer
+        if not started:  # `metrics.Traffic`, further out, waits for the start of an answer
             message = {"type": "http.response.start", "status": _CALLER_GONE, "headers": []}
             await send(message)
 

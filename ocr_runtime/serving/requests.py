@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
@@ -66,8 +66,8 @@ class RequestOptions(ReadingOptions):
         """Take an empty field for a missing one, and refuse what pydantic alone would accept."""
         if value == "":
             return None
-        kind = str(cls.model_fields[str(info.field_name)].annotation)
-        if "bool" in kind:
+        kinds = get_args(cls.model_fields[str(info.field_name)].annotation)
+        if bool in kinds:
             if isinstance(value, str) and value.lower() in ("t", "f", "y", "n"):
                 raise ValueError("not one of the documented spellings")
         elif isinstance(value, bool) or (isinstance(value, str) and "_" in value):

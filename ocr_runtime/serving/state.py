@@ -60,7 +60,7 @@ class RequestState:
     def record_result(self, image: PageImage, page: Page) -> None:
         """Count what was read, for metrics and log line, and tell the caller of unread pages."""
         facts = {"pixels": image.width * image.height, "lines": len(page.lines)}
-        metrics.read(**facts)
+        metrics.count_page(**facts)
         self.facts.update(facts)
         if image.pages > 1:
             self.headers["X-OCR-Pages"] = str(image.pages)
@@ -81,4 +81,5 @@ def begin_request(state: RequestState) -> None:
 
 def request_state() -> RequestState:
     """Return the state of the request that this task or thread handles."""
-    return _state.get(RequestState("-"))  # there is no request where a method is called in process
+    # A method that is called in process, without a server, gets a state that nobody looks at.
+    return _state.get(RequestState("-"))
