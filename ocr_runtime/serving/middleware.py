@@ -59,9 +59,9 @@ def install_middleware(
         pool: returns the pool of this worker.
     """
     connections.install(idle_seconds=settings.idle_seconds)
-    service.mount_asgi_app(metrics.app())
     by_route = {endpoint.route: endpoint for endpoint in endpoints}
-    metrics.announce(by_route)
+    metrics.announce(by_route)  # before `app`, which reserves the room of all series
+    service.mount_asgi_app(metrics.app())
     open_to_all = (
         *_PROBES,
         *(_DOCS if settings.public_docs else ()),
