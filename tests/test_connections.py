@@ -172,3 +172,18 @@ def test_the_shutdown_does_not_wait_for_close_notify_on_idle_tls_connections(tmp
                 assert process.wait(15) == 0
         finally:
             process.terminate()
+
+
+def test_bytes_after_an_answered_preflight_do_not_keep_a_connection_open(tmp_path):
+    """Its body is not read, and uvicorn stops the idle timer for bytes of a body."""
+    preflight = (
+        b"OPTIONS /ocr HTTP/1.1\r\nHost: x\r\nOrigin: https://a.example\r\n"
+        b"Access-Control-Request-Method: POST\r\nContent-Length: 1000\r\n\r\n"
+    )
+    variables = {"OCR_CORS_ORIGINS": "https://a.example", "OCR_IDLE_SECONDS": "2"}
+    with serving(tmp_path, **variables) as server, connect(server) as sock:
+        sock.sendall(preflight)
+        assert sock.recv(1 << 16).startswith(b"HTTP/1.1 200")
+        sock.sendall(b"x")
+        while sock.recv(1 << 16):  # it times out after a minute
+            pass

@@ -45,6 +45,7 @@ def test_nothing_is_named_where_all_was_read(server):
         ("a\r\nX-Injected: 1", "a%0D%0AX-Injected%3A%201"),
         ("\ud800", "%3F"),
         ("a" * 100, "a" * 32),
+        ("\U0001f600" * 100, "%F0%9F%98%80%F0%9F%98%80%F0%9F"),
     ],
 )
 def test_any_name_can_stand_in_the_header(name, shown, server):

@@ -337,6 +337,7 @@ WITH_EXIF: dict[str, Callable[[Image.Image, bytes], bytes]] = {
         b"Exif\0\0II*\0\xff\xff\xff\x7f",
         b"Exif\0\0II*\0\x08\0\0\0\xff\xff",
         b"Exif\0\0XX*\0\x08\0\0\0\1\0",
+        b"Exif\0\0II+\0\x08\0\0\0" + b"\xff" * 8,
         b"Exif\0\0",
     ],
 )

@@ -229,6 +229,26 @@ def test_a_jpeg_that_repeats_its_scans_is_refused():
         decoded(data[:-2] + scan * 200 + data[-2:])
 
 
+def test_a_jpeg_that_hides_scans_behind_a_restart_marker_is_refused():
+    """A decoder looks for the next marker there, and decodes the scans that follow."""
+    data = encoded(Image.new("L", (3000, 3000), 128), "JPEG", progressive=True)
+    first = data.index(b"\xff\xda")
+    (length,) = struct.unpack_from(">H", data, first + 2)
+    scan = data[first : first + 2 + length]
+    hidden = (scan + b"\0") * 500
+    restart = b"\xff\xdd\0\4\0\1"
+    skipped = b"\xff\2" + struct.pack(">H", len(hidden) + 2) + hidden
+    with pytest.raises(UnsupportedImage, match="too many scans"):
+        decoded(data[:first] + restart + scan + b"UU" + skipped + b"\xff\xd9")
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_file_that_is_cut_off_is_called_damaged(kind, latin):
+    data = encoded(latin, kind)
+    with pytest.raises(UnsupportedImage, match="damaged or truncated"):
+        decoded(data[: len(data) // 2])
+
+
 def test_orientation_is_applied_to_16_bit_and_transparent_pages(gray):
     exif = Image.Exif()
     exif[0x0112] = 6

@@ -42,7 +42,15 @@ logging.getLogger("PIL").setLevel(logging.CRITICAL)
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 _NOT_ACCEPTED = f"This is not an image in one of the accepted formats: {ACCEPTED}."
-_SIGNATURES = (jpeg.SIGNATURE, png.SIGNATURE, *gif.SIGNATURES, b"II*\0", b"MM\0*", b"II+\0")
+_SIGNATURES = (
+    jpeg.SIGNATURE,
+    png.SIGNATURE,
+    *gif.SIGNATURES,
+    b"II*\0",
+    b"MM\0*",
+    b"II+\0",
+    b"MM\0+",
+)
 _ISO_BRANDS = {  # https://mp4ra.org/registered-types/brands
     **dict.fromkeys(
         (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1"), "a HEIC image"
@@ -130,7 +138,7 @@ def decode(image: bytes | str, *, max_pixels: int) -> PageImage:
     except (OCRError, MemoryError):
         raise
     except UnidentifiedImageError as exc:
-        if data.startswith(_SIGNATURES):
+        if data.startswith(_SIGNATURES) or (data[:4] == b"RIFF" and data[8:12] == b"WEBP"):
             raise UnsupportedImage from exc
         raise UnsupportedImage(_NOT_ACCEPTED + _guess(data)) from exc
     except Exception as exc:  # Pillow raises a dozen unrelated kinds on damaged data (scripts/fuzz)

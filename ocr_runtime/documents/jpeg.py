@@ -65,7 +65,8 @@ def prepare(data: bytes) -> EncodedImage:
         data=start_of_file + pixels,
         exif=_exif(data, header),
         pages=_pages(data, header),
-        scans=len(scans),
+        # A decoder that resumes at a restart marker also finds scans inside of broken pixels.
+        scans=max(len(scans), pixels.count(bytes([0xFF, _SOS]))),
         other_ending=other_ending,
     )
 

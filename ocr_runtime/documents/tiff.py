@@ -39,7 +39,13 @@ class _Tiff:
         self.offset_code, self.offset_bytes = ("Q", 8) if b"+" in data[:4] else ("I", 4)
 
     def read(self, code: str, position: int) -> int:
-        """Read one number, its code as in `struct`."""
+        """Read one number, its code as in `struct`.
+
+        Raises:
+            struct.error: it does not lie in the data.
+        """
+        if position > len(self.data):  # a position of 64 bits is an OverflowError to `struct`
+            raise struct.error
         return int(struct.unpack_from(self.order + code, self.data, position)[0])
 
     def offset(self, position: int) -> int:

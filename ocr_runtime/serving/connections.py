@@ -125,9 +125,7 @@ class Connection(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self.timeout_keep_alive_task = self.loop.call_later(
-            self.timeout_keep_alive, self.timeout_keep_alive_handler
-        )
+        self._start_idle_timer()
         self._note_state()
         try:
             transport.get_extra_info("socket").setsockopt(
@@ -186,8 +184,16 @@ class Connection(H11Protocol):
         else:
             self._idle.add(self)
             header_begun, _ = self.conn.trailing_data
+            if not header_begun and self.timeout_keep_alive_task is None:
+                # uvicorn stops it for bytes of a body, even of one whose request was answered
+                self._start_idle_timer()
             if header_begun and self._header_timer is None:
                 self._header_timer = self.loop.call_later(_HEADER_SECONDS, self.close)
+
+    def _start_idle_timer(self) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(
+            self.timeout_keep_alive, self.timeout_keep_alive_handler
+        )
 
     def _stop_header_timer(self) -> None:
         if self._header_timer is not None:

@@ -41,7 +41,7 @@ def request(
     Args:
         request_id: the one in the answer's header.
         method: the HTTP method.
-        path: as the caller sent it; quoted here, so that it cannot break the line.
+        path: as it is routed; quoted here, so that it cannot break the line.
         status: None if the caller was gone before there was an answer.
         seconds: from the request's header to the end of the answer.
         facts: `pixels` and `lines` of the image, if it was read.

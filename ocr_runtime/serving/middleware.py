@@ -256,7 +256,7 @@ class HangUp(Layer):
             tasks.start_soon(cancel_when_gone, tasks.cancel_scope)
             await self.app(scope, receive, send_and_note)
             tasks.cancel_scope.cancel()
-        if not started:  # `metrics.Traffic`, further out, waits for the start of an answer
+        if not started:  # BentoML's timeout, further out, waits for the start of an answer
             message = {"type": "http.response.start", "status": _CALLER_GONE, "headers": []}
             await send(message)
 

@@ -3,6 +3,7 @@
 middleware --begin_request--> RequestState <--request_state-- whoever handles the request
 """
 
+import re
 from collections.abc import Collection
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from ocr_runtime.serving.endpoints import Endpoint
 _MOST_IGNORED = 20
 _LONGEST_IGNORED = 32
 """Bounds of the header X-OCR-Ignored: how many names, and how many characters of each."""
+_CUT_ESCAPE = re.compile("%.?$")
 
 
 @dataclass
@@ -68,7 +70,8 @@ class RequestState:
 
 def _shown(name: str) -> str:
     """Write a name so that it can stand in a header: percent-encoded, where it is not ASCII."""
-    return quote(name[:_LONGEST_IGNORED], safe="", errors="replace") or '""'
+    quoted = quote(name, safe="", errors="replace")[:_LONGEST_IGNORED]
+    return _CUT_ESCAPE.sub("", quoted) or '""'
 
 
 _state: ContextVar[RequestState] = ContextVar("request_state")
