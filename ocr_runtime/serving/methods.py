@@ -74,11 +74,21 @@ def _api_method(endpoint: Endpoint) -> Any:
 
     method.__name__ = method.__qualname__ = endpoint.name
     method.__doc__ = endpoint.summary
-    content_type = bentoml.validators.ContentType(endpoint.media_type)
-    method.__annotations__["return"] = Annotated[endpoint.answer, content_type]
+    method.__annotations__["return"] = _typed_answer(endpoint)
     bases = (FormLeftUnparsed, endpoint.request, bentoml.IODescriptor)
     spec = type("Form", bases, {"__doc__": endpoint.request.__doc__, "__module__": __name__})
     return bentoml.api(method, route=endpoint.route, input_spec=spec)
+
+
+def _typed_answer(endpoint: Endpoint) -> Any:
+    """Return the type by which BentoML sends the answer.
+
+    A model is sent as JSON in UTF-8. If its content type were stated too, BentoML would write it
+    with escapes for all but ASCII.
+    """
+    if issubclass(endpoint.answer, BaseModel):
+        return endpoint.answer
+    return Annotated[endpoint.answer, bentoml.validators.ContentType(endpoint.media_type)]
 
 
 def _parse_and_tell(parse: ParseForm) -> forms.ParsedForm:
