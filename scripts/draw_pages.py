@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Draw the test pages: known text -> tests/data/*.png|jpg and truth.json.
+"""Draw the test pages: known text -> tests/data/*.png|jpg, truth.json and words.json.
 
     scripts/draw_pages.py            (the same bytes each time, with the same Pillow and fonts)
 
@@ -8,6 +8,7 @@ The glyphs are those of Noto CJK: on Debian, apt-get install fonts-noto-cjk.
 
 import json
 import random
+import re
 import sys
 from pathlib import Path
 
@@ -48,6 +49,16 @@ DENSE = [
     "and marks the places where letters may be. Each place becomes a crop, and",
     "each crop becomes a line of text with a score that says how sure it is.",
 ]
+WORDS = [
+    "Total amount: 42.50 EUR",
+    "使用 Microsoft Word 2019 编辑文档",
+    "订单编号A4共25页",
+    "Date: 23/11/2026 18:26:05",
+    "(1) Tel: 03-9133 4364, Fax: 7805",
+    "版本3.14于2026-11-23发布。见A4",
+    "ILLINOIS filling station, William & co.",
+]
+COLUMNS = ["欢迎使用文字识别服务", "今天天气晴朗适合出门", "请在窗口领取号码"]
 
 
 def font(size: int, face: int = CHINESE, *, weight: str = "Regular") -> ImageFont.FreeTypeFont:
@@ -129,6 +140,42 @@ def line() -> Image.Image:
     return page(["One line of text"], size=32, width=340).crop((20, 16, 320, 80))
 
 
+def ink(text: str, at: tuple[float, float], size: int) -> list[int]:
+    """Left, top, right and bottom of what is drawn, to the pixel."""
+    mask = Image.new("L", (1000, 700))
+    ImageDraw.Draw(mask).text(at, text, 255, font(size))
+    return list(mask.point(lambda value: 255 * (value > 100)).getbbox())
+
+
+def words(
+    paper: str, colour: str
+) -> tuple[Image.Image, list[tuple[str, list[tuple[str, list[int]]]]]]:
+    """A page, and for each line its text and its words with their boxes; CJK by character."""
+    image, truth, size = Image.new("RGB", (640, 520), paper), [], 28
+    draw = ImageDraw.Draw(image)
+    for number, line in enumerate(WORDS):
+        y, found = 24 + number * 70, []
+        draw.text((30, y), line, colour, font(size))
+        for part in re.finditer(r"[\u3000-\u9fff]|[^\s\u3000-\u9fff]+", line):
+            x = 30 + font(size).getlength(line[: part.start()])
+            found.append((part.group(), ink(part.group(), (x, y), size)))
+        truth.append((line, found))
+    return image, truth
+
+
+def columns() -> tuple[Image.Image, list[tuple[str, list[tuple[str, list[int]]]]]]:
+    """A page of vertical columns, and its words as for `words`."""
+    image, truth, size = Image.new("RGB", (400, 460), "white"), [], 32
+    draw = ImageDraw.Draw(image)
+    for number, line in enumerate(COLUMNS):
+        x, found = 300 - number * 90, []
+        for row, character in enumerate(line):
+            draw.text((x, 30 + row * 38), character, "black", font(size))
+            found.append((character, ink(character, (x, 30 + row * 38), size)))
+        truth.append((line, found))
+    return image, truth
+
+
 def main() -> None:
     if not FONTS.is_dir():
         sys.exit("The glyphs are missing: apt-get install fonts-noto-cjk")
@@ -151,6 +198,15 @@ def main() -> None:
     DATA.mkdir(parents=True, exist_ok=True)
     for name, (image, _) in drawn.items():
         image.save(DATA / name, **({"quality": 90} if name.endswith("jpg") else {"optimize": True}))
+    by_word = {
+        "words.png": words("white", "black"),
+        "words_light.png": words("#203040", "#f0e0d0"),
+        "words_vertical.png": columns(),
+    }
+    for name, (image, _) in by_word.items():
+        image.save(DATA / name, optimize=True)
+    places = {name: lines for name, (_, lines) in by_word.items()}
+    (DATA / "words.json").write_text(json.dumps(places, ensure_ascii=False) + "\n")
     truth = {name: lines for name, (_, lines) in drawn.items()}
     (DATA / "truth.json").write_text(json.dumps(truth, ensure_ascii=False, indent=2) + "\n")
 
