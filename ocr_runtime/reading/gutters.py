@@ -1,0 +1,123 @@
+"""Lines of a page -> their neighbours, the gutters between these, what stands along a gutter."""
+
+import numpy as np
+
+from ocr_runtime.reading.boxes import Boxes, Floats, Ids, beside, quantile
+
+_MOST_GUTTERS = 16
+"""How many gutters of a set of lines are tried, those with the most gaps first."""
+_CHUNK = 512
+"""How many lines are compared with all others at once, which bounds the memory."""
+_FEWEST_GAPS = 0.04
+"""How many gaps a gutter must have, as a share of the lines."""
+
+
+def neighbours(boxes: Boxes) -> tuple[Ids, Ids]:
+    """Find for each line the nearest on its row.
+
+    Lines beside one another that share no row, since they are half a line apart, are neighbours if
+    there are no others.
+
+    Returns:
+        Of each line the nearest to the right, and to the left; where there is none, `len(boxes)`.
+    """
+    return _followers(boxes), _followers(boxes.mirrored())
+
+
+def _followers(boxes: Boxes) -> Ids:
+    """Find for each line the nearest to the right."""
+    count = len(boxes)
+    centre = boxes.left + boxes.right
+    order = np.argsort(boxes.left, kind="stable")
+    following = np.full(count, count)
+    for start in range(0, count, _CHUNK):
+        some = slice(start, start + _CHUNK)
+        line, others = boxes[some], boxes[order]
+        later = np.greater_equal(others.left[None], (line.right - line.slack)[:, None])
+        later &= np.greater(centre[order][None], centre[some, None])
+        found = np.logical_and(beside(line, others), later)
+        later &= np.less(others.top[None], line.bottom[:, None])
+        later &= np.greater(others.bottom[None], line.top[:, None])
+        found |= later & ~found.any(1, keepdims=True)
+        following[some] = np.where(found.any(1), order[found.argmax(1)], count)
+    return following
+
+
+def gutters(boxes: Boxes, after: Ids) -> Floats:
+    """Find where many gaps between neighbours lie one above the other.
+
+    A ragged line may reach further than all that have a neighbour: so a gutter is also looked for
+    where the lines to its right begin.
+
+    Args:
+        boxes: the lines.
+        after: the neighbour of each line to the right.
+
+    Returns:
+        float64 (k,): x of each, those with the most gaps first.
+    """
+    followed = np.flatnonzero(after < len(boxes))
+    if len(followed) < 2:
+        return np.empty(0)
+    starts = boxes.right[followed]
+    ends = np.maximum(boxes.left[after[followed]], starts)
+    edges = np.concatenate([starts, ends])
+    steps = np.repeat([1, -1], len(starts))
+    by_x = np.lexsort((-steps, edges))
+    edges, count = edges[by_x], steps[by_x].cumsum()
+    peaks = np.flatnonzero((np.diff(count, prepend=0) > 0) & (np.diff(count, append=0) < 0))
+    peaks = peaks[count[peaks] >= max(2, _FEWEST_GAPS * len(boxes))]
+    peaks = peaks[np.argsort(-count[peaks], kind="stable")][:_MOST_GUTTERS]
+    found = []
+    for x in (edges[peaks] + edges[peaks + 1]) / 2:
+        within = ends[(starts <= x) & (x <= ends)]
+        beginning = quantile(within, 0.5) - quantile(boxes.slack, 0.5) / 2
+        found += [x, beginning] if beginning > x + quantile(boxes.slack, 0.5) else [x]
+    return np.array(found)
+
+
+class Side:
+    """The lines of a region as they are seen from one side: the gutter is to the right.
+
+    Args:
+        inward, outward: of each line the nearest on its row, towards the gutter and away from it;
+            `len(boxes)` where there is none.
+    """
+
+    def __init__(self, boxes: Boxes, *, inward: Ids, outward: Ids) -> None:
+        self.boxes = boxes
+        self.inward = inward
+        self.outward = outward
+
+    def edge(self, ids: Ids, *, reach: float = 0) -> Boxes:
+        """Those of some lines that are next to the gutter.
+
+        Args:
+            ids: the lines of this side.
+            reach: each is joined with what follows on its row at a lesser distance, in pixels, such
+                as a line with its number.
+        """
+        boxes, member = self.boxes, np.zeros(len(self.boxes) + 1, bool)
+        member[ids] = True
+        near = ids[~member[self.inward[ids]]]
+        # A line of the next column may be seen through a gap between two paragraphs.
+        near = near[boxes.right[near] >= quantile(boxes.left[near], 0.5)]
+        if reach <= 0:
+            return boxes[near]
+        last = widest = near
+        for _ in range(3):
+            following = np.minimum(self.outward[last], len(boxes) - 1)
+            joins = member[self.outward[last]]
+            joins &= boxes.left[last] - boxes.right[following] < reach
+            last = np.where(joins, following, last)
+            widest = np.where(boxes.width[last] > boxes.width[widest], last, widest)
+        return Boxes(
+            left=boxes.left[last],
+            top=boxes.top[near],
+            right=boxes.right[near],
+            bottom=boxes.bottom[near],
+            wordy=boxes.wordy[widest],
+            flowing=boxes.flowing[widest],
+            vertical=boxes.vertical[near],
+            sideways=boxes.sideways[near],
+        )
