@@ -128,10 +128,24 @@ class Settings(BaseModel):
         description="A RapidOCR `config.yaml`, whole or with only the keys that differ from "
         "RapidOCR's own.",
     )
-    profile: Literal["exact", "fast"] = Field(
+    profile: Literal["exact", "standard", "fast"] = Field(
         "exact",
         alias="OCR_PROFILE",
-        description="`exact`: the same results as RapidOCR; `fast`: faster, some results differ.",
+        description="`exact`: the same results as RapidOCR; `standard`: RapidOCR's models, with "
+        "pages turned upright, lines in reading order, lost spaces restored and words in place; "
+        "`fast`: as `exact`, faster, some results differ.",
+    )
+    orientation: Literal["auto", "0", "90", "180", "270"] | None = Field(
+        None,
+        alias="OCR_ORIENTATION",
+        description="Default of the option `orientation`. Unset: `auto` with the profile "
+        "`standard`, else `0`.",
+    )
+    layout: Literal["auto", "none"] | None = Field(
+        None,
+        alias="OCR_LAYOUT",
+        description="Default of the option `layout`. Unset: `auto` with the profile `standard`, "
+        "else `none`.",
     )
     workers: int | None = Field(
         None,

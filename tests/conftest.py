@@ -55,6 +55,12 @@ def engine() -> Engine:
 
 
 @pytest.fixture(scope="session")
+def standard() -> Engine:
+    """The engine that reads pages right."""
+    return Engine(Settings(profile="standard"))
+
+
+@pytest.fixture(scope="session")
 def rapidocr() -> Callable[..., Any]:
     """RapidOCR as it comes: one instance, every option set anew at each call."""
     ocr = RapidOCR(params={"Global.log_level": "error"})

@@ -16,7 +16,7 @@ from rapidocr.utils.process_img import ResizeImgError
 
 from ocr_runtime.documents.images import PageImage, decode
 from ocr_runtime.errors import InvalidOption, Timeout
-from ocr_runtime.reading.engine import Engine
+from ocr_runtime.reading.engine import PAGE_OPTIONS, Engine
 from ocr_runtime.reading.page import Line, ReadingOptions, Word
 from ocr_runtime.settings import Settings, SettingsError
 
@@ -338,8 +338,8 @@ def test_an_option_that_nothing_applies_stops_the_start(monkeypatch):
     monkeypatch.setattr("ocr_runtime.reading.engine.ReadingOptions", MoreOptions)
     with pytest.raises(NotImplementedError, match=r"^nothing applies ReadingOptions.upside_down$"):
         Engine(Settings())
-    applied = "ocr_runtime.reading.engine.OPTIONS_OF_OTHER_MODULES"
-    monkeypatch.setattr(applied, {"upside_down"})
+    applied = "ocr_runtime.reading.engine.PAGE_OPTIONS"
+    monkeypatch.setattr(applied, {*PAGE_OPTIONS, "upside_down"})
     assert read_lines(Engine(Settings()), PAGES["blank.png"], use_rec=False) == []
 
 

@@ -131,10 +131,10 @@ class BoundedRapidOCR(RapidOCR):
 
     def recognize_txt(self, img: list[np.ndarray]) -> TextRecOutput:
         with self.stage("recognition"):
-            return super().recognize_txt([_squeezed(crop) for crop in img])
+            return super().recognize_txt([squeezed(crop) for crop in img])
 
 
-def _squeezed(crop: np.ndarray) -> np.ndarray:
+def squeezed(crop: np.ndarray) -> np.ndarray:
     """Shrink the width of a line that is longer than `_MAX_LINE_RATIO` times its height."""
     height, width = crop.shape[:2]
     if width <= _MAX_LINE_RATIO * height:

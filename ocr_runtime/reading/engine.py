@@ -1,11 +1,10 @@
 """Page image and options -> Page, by RapidOCR's stages.
 
-    page --preprocess--> page within bounds --detection--> boxes, crops
-         --classification--> upright crops --recognition--> texts --> lines in RapidOCR's order
+    page image --turned by `orientation`--> upright pixels
+               --`exact` or `standard`--> lines --`layout`--> blocks --> Page
 
-RapidOCR's stages compute the answers; nothing of them is written again. RapidOCR writes the options
-of a call onto its instance, where they stay for later calls (RapidAI/RapidOCR#724). So each call
-gets a shallow copy of the instance, which shares the models.
+RapidOCR writes the options of a call onto its instance, where they stay for later calls
+(RapidAI/RapidOCR#724). So each call gets a shallow copy of the instance, which shares the models.
 """
 
 import copy
@@ -13,22 +12,21 @@ import functools
 import logging
 import os
 import sys
-from collections.abc import Iterator
 from contextlib import nullcontext
 
-import cv2
 import numpy as np
-from rapidocr import RapidOCR
-from rapidocr.ch_ppocr_rec import TextRecOutput
-from rapidocr.ch_ppocr_rec.typings import WordInfo
-from rapidocr.utils.process_img import map_boxes_to_original
 
 from ocr_runtime.documents.images import PageImage
 from ocr_runtime.errors import InvalidOption
-from ocr_runtime.reading.bounded_rapidocr import Stage
+from ocr_runtime.reading.bounded_rapidocr import BoundedRapidOCR, Stage
+from ocr_runtime.reading.exact import read_exactly
+from ocr_runtime.reading.layout import arrange
 from ocr_runtime.reading.loading import STAGES, WORD, load_rapidocr, reason
-from ocr_runtime.reading.page import Block, Line, Page, ReadingOptions, Word
+from ocr_runtime.reading.orientation import boxes_as_sent, turned
+from ocr_runtime.reading.page import Angle, Block, Box, Line, Page, ReadingOptions
 from ocr_runtime.reading.runtimes import Arena, Grant
+from ocr_runtime.reading.stages import Stages, in_rapidocrs_order
+from ocr_runtime.reading.standard import HowToRead, find_angle, read_line, read_page
 from ocr_runtime.settings import Settings, SettingsError
 
 RAPIDOCR_OPTIONS = {
@@ -44,8 +42,8 @@ RAPIDOCR_OPTIONS = {
 DETECTOR_OPTIONS = {"box_thresh", "unclip_ratio"}
 """Fields of `ReadingOptions` that are attributes of the postprocessing of RapidOCR's detector."""
 
-OPTIONS_OF_OTHER_MODULES: set[str] = set()
-"""Fields of `ReadingOptions` that another module of `ocr_runtime.reading` applies."""
+PAGE_OPTIONS = {"orientation", "layout"}
+"""Fields of `ReadingOptions` that concern the page as a whole; `Engine.read` applies them."""
 
 
 class Engine:
@@ -58,6 +56,7 @@ class Engine:
 
     def __init__(self, settings: Settings) -> None:
         _check_that_options_are_applied()
+        self._settings = settings
         self._arena = Arena(settings.run_bytes)
         self._ocr = load_rapidocr(settings, self._arena)
         try:
@@ -98,24 +97,74 @@ class Engine:
         """
         ocr = _for_one_call(self._ocr, options, grant)
         ocr.stage = stage
+        if not (ocr.use_det or ocr.use_cls or ocr.use_rec):
+            raise InvalidOption("use_det, use_cls and use_rec are all off: nothing is asked for.")
         try:
-            lines = _read(ocr, image.pixels, options)
+            lines, angle = self._lines(ocr, image.pixels, options)
         finally:
             self._arena.tidy()
         height, width = image.pixels.shape[:2]
-        page = Page(width=width, height=height, blocks=[Block(lines=lines)] if lines else [])
+        blocks = self._blocks(lines, options)
+        page = Page(width=width, height=height, blocks=blocks, orientation=angle)
+
+        def as_sent(box: Box) -> Box:
+            return list(boxes_as_sent(np.array(box), angle, width, height).tolist())
+
+        page = page.mapped(as_sent, width=width, height=height) if angle else page
         return page.resized(image.width, image.height)
+
+    def _lines(
+        self, ocr: BoundedRapidOCR, pixels: np.ndarray, options: ReadingOptions
+    ) -> tuple[list[Line], Angle]:
+        """Read the lines of a page, boxes in pixels of the upright page, and tell its angle."""
+        chosen = options.orientation or self._settings.orientation or self._auto("0")
+        angle: Angle | None = None if chosen == "auto" else int(chosen)  # type: ignore[assignment]
+        stages = Stages(ocr)
+        if self._settings.profile != "standard" or not (ocr.use_det or ocr.use_rec):
+            if angle is None:
+                angle = find_angle(stages, pixels) if ocr.use_det else 0
+            return read_exactly(ocr, turned(pixels, angle), options), angle
+        how = HowToRead(
+            orientation=angle,
+            directions=ocr.use_cls,
+            recognise=ocr.use_rec,
+            # RapidOCR applies its own default to detected lines only
+            text_score=ocr.text_score if ocr.use_det else options.text_score or 0,
+            words="characters"
+            if ocr.return_single_char_box
+            else "words"
+            if ocr.return_word_box
+            else None,
+        )
+        if ocr.use_det:
+            return read_page(stages, pixels, how)
+        line = read_line(stages, turned(pixels, angle or 0), how)
+        return [line] if line else [], angle or 0
+
+    def _blocks(self, lines: list[Line], options: ReadingOptions) -> list[Block]:
+        layout = options.layout or self._settings.layout or self._auto("none")
+        if layout == "auto":
+            return arrange(lines)
+        if self._settings.profile == "standard":
+            lines = in_rapidocrs_order(lines)
+        return [Block(rows=[[line] for line in lines])] if lines else []
+
+    def _auto(self, otherwise: str) -> str:
+        """Return the default of an option that only the profile `standard` turns on."""
+        return "auto" if self._settings.profile == "standard" else otherwise
 
 
 def _check_that_options_are_applied() -> None:
     """Refuse to start with an option that would be accepted from callers and ignored."""
-    applied = RAPIDOCR_OPTIONS | DETECTOR_OPTIONS | OPTIONS_OF_OTHER_MODULES
+    applied = RAPIDOCR_OPTIONS | DETECTOR_OPTIONS | PAGE_OPTIONS
     ignored = sorted(ReadingOptions.model_fields.keys() - applied)
     if ignored:
         raise NotImplementedError(f"nothing applies ReadingOptions.{ignored[0]}")
 
 
-def _for_one_call(shared: RapidOCR, options: ReadingOptions, grant: Grant | None) -> RapidOCR:
+def _for_one_call(
+    shared: BoundedRapidOCR, options: ReadingOptions, grant: Grant | None
+) -> BoundedRapidOCR:
     """Copy RapidOCR for one call, with the options of this call.
 
     The copy is shallow: it shares the models, but neither its stages nor its options.
@@ -139,81 +188,6 @@ def _apply(options: ReadingOptions, names: set[str], holder: object) -> None:
         default = getattr(holder, name)  # raises if RapidOCR has no such attribute any more
         given = getattr(options, name)
         setattr(holder, name, default if given is None else given)
-
-
-def _read(ocr: RapidOCR, page: np.ndarray, options: ReadingOptions) -> list[Line]:
-    if not (ocr.use_det or ocr.use_cls or ocr.use_rec):
-        raise InvalidOption("use_det, use_cls and use_rec are all off: nothing is asked for.")
-    shrunk, record = ocr.preprocess_img(page)
-    det, cls, rec, crops = ocr.run_ocr_steps(shrunk, record)
-    if ocr.use_det:
-        if det.boxes is None:
-            return []
-        boxes = map_boxes_to_original(det.boxes, record, *page.shape[:2])
-        if not ocr.use_rec:
-            return [
-                Line(score=float(score), box=box.tolist())
-                for box, score in zip(boxes, det.scores, strict=True)
-            ]
-        return list(_lines(ocr, rec, boxes, _original_shapes(crops, **record["preprocess"])))
-    if ocr.use_rec:
-        return list(_whole_page(ocr, rec, page, options))
-    label, score = cls.cls_res[0]
-    return [Line(score=float(score), direction=label)]
-
-
-def _original_shapes(
-    crops: list[np.ndarray], ratio_h: float, ratio_w: float
-) -> list[tuple[int, int]]:
-    return [
-        (max(1, round(crop.shape[0] * ratio_h)), max(1, round(crop.shape[1] * ratio_w)))
-        for crop in crops
-    ]
-
-
-def _lines(
-    ocr: RapidOCR, rec: TextRecOutput, boxes: np.ndarray, shapes: list[tuple[int, int]]
-) -> Iterator[Line]:
-    found = zip(rec.txts, rec.scores, rec.word_results, boxes, shapes, strict=True)
-    for text, score, info, box, shape in found:
-        if text.strip() and score >= ocr.text_score:
-            words = _words(ocr, text, info, box, shape) if ocr.return_word_box else None
-            yield Line(score=float(score), box=box.tolist(), text=text, words=words)
-
-
-def _words(
-    ocr: RapidOCR, text: str, info: WordInfo, box: np.ndarray, shape: tuple[int, int]
-) -> list[Word]:
-    """Place a line's words as RapidOCR does, which asks for a crop but uses only its shape."""
-    line = TextRecOutput(txts=(text,), word_results=(info,))
-    try:
-        placed = ocr.cal_rec_boxes([np.empty(shape)], [box], line, ocr.return_single_char_box)
-    except (ValueError, IndexError, OverflowError, cv2.error):  # a box without an area
-        return []
-    return [
-        Word(text=word, score=float(score), box=corners)
-        for word, score, corners in placed.word_results[0]
-    ]
-
-
-def _whole_page(
-    ocr: RapidOCR, rec: TextRecOutput, page: np.ndarray, options: ReadingOptions
-) -> Iterator[Line]:
-    """The page as one line. RapidOCR applies its `text_score` to detected lines only."""
-    text, score = rec.txts[0], rec.scores[0]
-    if not text.strip() or score < (options.text_score or 0):
-        return
-    words = None
-    if ocr.return_word_box:
-        height, width = page.shape[:2]
-        corners = np.array([[0, 0], [width, 0], [width, height], [0, height]])
-        place = ocr.cal_rec_boxes
-        names, boxes, scores = place.cal_ocr_word_box(
-            text, corners, rec.word_results[0], ocr.return_single_char_box
-        )
-        placed = zip(names, scores, place.adjust_box_overlap(boxes), strict=False)
-        words = [Word(text=name, score=float(each), box=box) for name, each, box in placed]
-    yield Line(score=float(score), text=text, words=words)
 
 
 if __name__ == "__main__":  # `python -m ocr_runtime.reading.engine` checks the models

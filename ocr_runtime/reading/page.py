@@ -4,6 +4,7 @@ Coordinates are pixels of the page as it was sent (EXIF orientation applied), or
 left, x before y. Scores are confidences from 0 to 1.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
@@ -11,6 +12,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Box = list[list[float]]
 """Four corners [x, y], clockwise from the top left of the text as it is read."""
+
+Angle = Literal[0, 90, 180, 270]
+"""Degrees clockwise."""
+
+Kind = Literal["text", "table"]
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Growth = Annotated[float, Field(ge=1, le=4)]
@@ -57,6 +63,17 @@ class ReadingOptions(BaseModel):
         description="Add `words` to each line: a line without Chinese characters is divided at "
         "its spaces, any other into single characters.",
     )
+    orientation: Literal["auto", "0", "90", "180", "270"] | None = Field(
+        default=None,
+        description="Angle in degrees by which the page is turned clockwise before it is read, so "
+        "that it is upright; `auto`: found from its text. Boxes stay in the frame of the image as "
+        "it was sent.",
+    )
+    layout: Literal["auto", "none"] | None = Field(
+        default=None,
+        description="`auto`: lines in reading order, columns one after the other, tables row by "
+        "row; `none`: in the order of RapidOCR, by their top edges.",
+    )
     return_single_char_box: bool | None = Field(
         default=None,
         description="Add `words` to each line, one for each character; implies `return_word_box`.",
@@ -69,8 +86,8 @@ class Word:
 
     Args:
         text: its characters.
-        score: as RapidOCR assigns it: of the n-th word, the confidence of the line's n-th
-            character, also where words have several characters.
+        score: mean of its characters' scores. With the profile `exact` as RapidOCR assigns it: of
+            the n-th word the confidence of the line's n-th character.
         box: where it is.
     """
 
@@ -101,33 +118,71 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Block:
-    """Lines that belong together, such as a paragraph or a column."""
+    """Lines that belong together.
 
-    lines: list[Line]
+    Args:
+        rows: its lines from top to bottom. What stands on one baseline is a row, from left to
+            right: mostly one line, in tables the cells.
+        kind: "table" if the cells of its rows are in line with one another, else "text": a
+            paragraph, a heading, a caption.
+    """
+
+    rows: list[list[Line]]
+    kind: Kind = "text"
+
+    @property
+    def lines(self) -> list[Line]:
+        """The lines of all rows, in their order."""
+        return [line for row in self.rows for line in row]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
     """What was read from one page.
 
-    The order of blocks and lines is RapidOCR's, which is not claimed to be reading order: boxes
-    are sorted by the y of their first corner; as long as each is less than 10 pixels below the
-    one before (in the image that the detector was given), they count as one row and are sorted
-    by x. So the lines of two columns alternate.
+    With `layout` "auto" blocks and lines are in reading order. With "none" there is one block,
+    whose order is RapidOCR's: boxes are sorted by the y of their first corner; as long as each is
+    less than 10 pixels below the one before, they count as one row and are sorted by x. So the
+    lines of two columns alternate.
 
     Args:
         width, height: size of the page as it was sent, in pixels.
-        blocks: its text; a single block as long as nothing divides the page into blocks.
+        blocks: its text.
+        orientation: clockwise angle that brings the page as it was sent upright, in degrees.
     """
 
     width: int
     height: int
     blocks: list[Block]
+    orientation: Angle = 0
 
     @property
     def lines(self) -> list[Line]:
         """The lines of all blocks, in the same order."""
         return [line for block in self.blocks for line in block.lines]
+
+    def mapped(self, move: Callable[[Box], Box], *, width: int, height: int) -> "Page":
+        """Return the page with all boxes moved into the frame of another image.
+
+        Args:
+            move: a box in pixels of this page -> the box in pixels of the other image.
+            width: of the other image, in pixels.
+            height: of the other image, in pixels.
+        """
+
+        def line_moved(line: Line) -> Line:
+            words = [replace(word, box=move(word.box)) for word in line.words or ()]
+            return replace(
+                line,
+                box=line.box and move(line.box),
+                words=None if line.words is None else words,
+            )
+
+        blocks = [
+            replace(block, rows=[list(map(line_moved, row)) for row in block.rows])
+            for block in self.blocks
+        ]
+        return replace(self, width=width, height=height, blocks=blocks)
 
     def resized(self, width: int, height: int) -> "Page":
         """Return the page with all boxes scaled to an image of another size.
@@ -143,13 +198,4 @@ class Page:
         def box_scaled(box: Box) -> Box:
             return [[x * x_scale, y * y_scale] for x, y in box]
 
-        def line_scaled(line: Line) -> Line:
-            words = [replace(word, box=box_scaled(word.box)) for word in line.words or ()]
-            return replace(
-                line,
-                box=line.box and box_scaled(line.box),
-                words=None if line.words is None else words,
-            )
-
-        blocks = [Block(lines=list(map(line_scaled, block.lines))) for block in self.blocks]
-        return Page(width=width, height=height, blocks=blocks)
+        return self.mapped(box_scaled, width=width, height=height)

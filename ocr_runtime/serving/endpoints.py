@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from ocr_runtime.errors import OCRError
-from ocr_runtime.outputs import rapidocr
+from ocr_runtime.outputs import rapidocr, text
 from ocr_runtime.reading.page import Page
 from ocr_runtime.serving.requests import OCRRequest
 from ocr_runtime.settings import Settings
@@ -57,9 +57,21 @@ OCR = Endpoint(
     summary="Read the lines of text in one image.",
     request=OCRRequest,
     answer=rapidocr.OCRAnswer,
-    answer_description="The lines, in the order of RapidOCR; `{}` where there is no text.",
+    answer_description="The lines, in the order that `layout` says; `{}` where there is no text.",
     example=rapidocr.EXAMPLE,
     write=lambda page, settings: rapidocr.write(page, score_format=settings.score_format),
 )
 
-ENDPOINTS = (OCR,)
+TEXT = Endpoint(
+    name="text",
+    summary="Read the text of one image.",
+    request=OCRRequest,
+    answer=str,
+    media_type="text/plain",
+    answer_description="The text in UTF-8: a line for each row, an empty line between blocks; "
+    "empty where there is no text.",
+    example="One line of text\n",
+    write=lambda page, _: text.write(page),
+)
+
+ENDPOINTS = (OCR, TEXT)

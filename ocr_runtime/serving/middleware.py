@@ -130,7 +130,10 @@ class CrossOrigin(CORSMiddleware):
             allow_origins=sorted(origins),
             allow_methods=["GET", "POST"],
             allow_headers=["Authorization", "X-API-Key", "X-Request-ID"],
-            expose_headers=["X-Request-ID", "Retry-After", "X-OCR-Ignored", "X-OCR-Pages"],
+            expose_headers=[
+                *("X-Request-ID", "Retry-After"),
+                *("X-OCR-Ignored", "X-OCR-Orientation", "X-OCR-Pages"),
+            ],
         )
         self._origins = origins
 

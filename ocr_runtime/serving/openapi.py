@@ -41,6 +41,11 @@ _HEADERS = {
         "description": "Names of form fields and query parameters that were sent and not read.",
         "schema": {"type": "string", "example": "use_dett, lang"},
     },
+    "X-OCR-Orientation": {
+        "description": "Angle in degrees by which the page was turned clockwise to be upright, if "
+        "it was turned.",
+        "schema": {"type": "integer", "enum": [90, 180, 270]},
+    },
     "X-OCR-Pages": {
         "description": "How many pages the file has, if more than one: the first was read.",
         "schema": {"type": "integer", "example": 3},

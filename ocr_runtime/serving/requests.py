@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
@@ -67,6 +67,8 @@ class RequestOptions(ReadingOptions):
         if value == "":
             return None
         kinds = get_args(cls.model_fields[str(info.field_name)].annotation)
+        if any(get_origin(kind) is Literal for kind in kinds):
+            return str(value) if isinstance(value, int) else value  # as JSON may give an angle
         if bool in kinds:
             if isinstance(value, str) and value.lower() in ("t", "f", "y", "n"):
                 raise ValueError("not one of the documented spellings")
@@ -180,6 +182,9 @@ def _unknown(name: str) -> str:
 
 def _expectation(option: str) -> str:
     schema = RequestOptions.model_json_schema()["properties"][option]
+    if "enum" in schema:
+        *others, last = schema["enum"]
+        return f"{option} must be {', '.join(others)} or {last}."
     if schema["type"] == "boolean":
         return f"{option} must be true or false."
     return f"{option} must be a number from {schema['minimum']} to {schema['maximum']}."

@@ -64,6 +64,8 @@ class RequestState:
         facts = {"pixels": image.width * image.height, "lines": len(page.lines)}
         metrics.count_page(**facts)
         self.facts.update(facts)
+        if page.orientation:
+            self.headers["X-OCR-Orientation"] = str(page.orientation)
         if image.pages > 1:
             self.headers["X-OCR-Pages"] = str(image.pages)
 
