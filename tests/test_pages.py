@@ -1,5 +1,6 @@
 """Whole pages, drawn by scripts/drawing: upright, in order, with their spaces, words in place."""
 
+from collections import Counter
 from difflib import SequenceMatcher
 from functools import cache
 from itertools import chain
@@ -32,14 +33,12 @@ KNOWN_FAULTS = {
         "newspaper 3°",
     ],
     "test_words_are_those_of_the_page": [
-        "newspaper",
         "vertical",
         "tiers",
         "vertical 90°",
         "vertical 180°",
         "two_columns 5°",
         "two_columns 95°",
-        "newspaper 3°",
     ],
     "test_boxes_are_where_the_words_are": [
         "plain_table",
@@ -100,8 +99,9 @@ def test_lines_come_in_reading_order(read, name):
 
 @every_page
 def test_words_are_those_of_the_page(read, name):
-    words = [word.text for line in read(name).lines for word in line.words]
-    assert normal(words) == normal(word for line in SAMPLES[name].words for word, _ in line)
+    words = Counter(normal(word.text for line in read(name).lines for word in line.words))
+    truth = Counter(normal(word for line in SAMPLES[name].words for word, _ in line))
+    assert (truth - words, words - truth) == (Counter(), Counter())
 
 
 @every_page
