@@ -77,12 +77,12 @@ def test_the_images_of_a_folder_are_measured_in_each_way(tmp_path):
     assert head[0] == "characters not read, %"
     assert head[-2:] == ["seconds a page", "times those of `exact`"]
     assert [row[0].partition("`,")[0].strip("`") for row in rows] == [
-        *3 * ["exact"],
+        *4 * ["exact"],
         *4 * ["standard"],
         "fast",
     ]
     assert all(len(row) == len(head) + 1 for row in rows)
-    assert [float(cell) for cell in rows[3][1:4]] == [0, 0, 100]
+    assert [float(cell) for cell in rows[4][1:4]] == [0, 0, 100]
     assert rows[0][-1] == "1.00"
 
 

@@ -207,6 +207,15 @@ def form() -> Sheet:
     return sheet
 
 
+def stamped() -> Sheet:
+    """A short letter, stamped upside down."""
+    sheet, face = Sheet(760, 420), font("serif", 22)
+    sheet.write("To the Harbour Office", 60, 70, font("serif", 30))
+    sheet.paragraph(texts.HARBOUR, 60, 120, 640, face)
+    sheet.stamp("RECEIVED 14 NOV 2026", 640, 320, font("bold", 26))
+    return sheet
+
+
 def mixed() -> Sheet:
     """Chinese sentences with Latin words and numbers in them."""
     sheet, face = Sheet(760, 480), font("hei", 26)
@@ -257,7 +266,7 @@ def _picture(width: int, height: int) -> Image.Image:
 PAGES: dict[str, list[Callable[[], Sheet]]] = {
     "columns": [one_column, two_columns, sections, newspaper, figure, side_notes],
     "tables": [ruled_table, plain_table, table_between_columns],
-    "receipts and forms": [receipt, narrow_receipt, form],
+    "receipts and forms": [receipt, narrow_receipt, form, stamped],
     "Chinese": [mixed, chinese, vertical, tiers],
 }
 

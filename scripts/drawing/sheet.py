@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageChops, ImageDraw, ImageFont
 
 from .texts import MARKS
 
@@ -34,7 +34,8 @@ _INK = 64
 """What is less black than this, of 255, is the edge of a glyph and not seen as part of it."""
 
 Rect = tuple[int, int, int, int]
-"""left, top, right, bottom: of the ink, in pixels of the upright page."""
+"""left, top, right, bottom of the ink as it is read, in pixels of the upright page: left is greater
+than right of a word that is upside down."""
 
 Font = ImageFont.FreeTypeFont
 
@@ -91,6 +92,24 @@ class Sheet:
             row.words.append((found[0], self._put(found[0], round(x), y, face)))
             x += face.getlength(found[0])
         return x
+
+    def stamp(self, text: str, x: int, y: int, face: Font) -> None:
+        """Write one line upside down.
+
+        Args:
+            text: words with single spaces.
+            x: where its first word begins, at the right.
+            y: its baseline, at the top.
+            face: its font.
+        """
+        width, height = self.image.size
+        other = Sheet(width, height, ink=self.ink)
+        other.write(text, width - x, height - y, face)
+        self.image = ImageChops.darker(self.image, other.image.rotate(180))
+        self.draw = ImageDraw.Draw(self.image)
+        row = self._row(text, goes_on=False)
+        for word, (left, top, right, bottom) in other.rows[0].words:
+            row.words.append((word, (width - left, height - top, width - right, height - bottom)))
 
     def down(self, text: str, x: int, y: int, face: Font) -> None:
         """Write one column of Chinese, from the top.

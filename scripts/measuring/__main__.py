@@ -22,6 +22,7 @@ WAYS: dict[str, tuple[str, dict[str, object]]] = {
     "`exact`": ("exact", {}),
     "`exact`, `orientation=auto`": ("exact", {"orientation": "auto"}),
     "`exact`, `layout=auto`": ("exact", {"layout": "auto"}),
+    "`exact`, `use_cls=false`": ("exact", {"use_cls": False}),
     "`standard`": ("standard", {}),
     "`standard`, `orientation=0`": ("standard", {"orientation": "0"}),
     "`standard`, `layout=none`": ("standard", {"layout": "none"}),

@@ -40,13 +40,14 @@ NFKC, with one kind of quote and of dash:
 - *seconds a page*: of a call of the engine, on all cores, beside those of `exact`. All ways of
   reading take turns at each page.
 
-The options are those of a request; what is not named is as the profile has it: `standard` and
-`fast` read with `orientation=auto` and `layout=auto`, `exact` with `orientation=0` and
-`layout=none`.
+The options are those of a request; what is not named is as the profile has it: `standard` reads
+with `orientation=auto` and `layout=auto`, `exact` and `fast` with `orientation=0` and
+`layout=none`, all of them with `use_cls=true`.
 """
 
-DRAWN = """Columns, tables, receipts, forms and Chinese pages, some of them turned or skewed:
-`scripts/drawing` draws them, `tests/test_pages.py` tests them.
+DRAWN = """Columns, tables, receipts, forms and Chinese
+pages, some of them turned or skewed; of one a line is upside down. `scripts/drawing` draws them,
+`tests/test_pages.py` tests them.
 """
 
 
