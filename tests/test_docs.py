@@ -19,6 +19,7 @@ OPERATION = PAGES["docs/operation.md"]
 RUN_BY = {
     "README.md": {"*": "test_readme.py"},
     "README.zh-CN.md": {"*": "test_readme.py, which holds them to those of README.md"},
+    "docs/accuracy.md": {"scripts/accuracy --images FOLDER\n": "test_accuracy.py"},
     "docs/api.md": {"*": "test_reference.py"},
     "docs/benchmark.md": {"scripts/bench --images DIR\n": "test_bench.py, quick"},
     "docs/languages.md": {"rec_model_path=": "below", "Rec:\n": "below"},
