@@ -19,7 +19,7 @@ from ocr_runtime.documents.images import decode
 from . import report
 from .load import drive
 from .pages import drawn, png
-from .systems import NAMES, ROOT, running
+from .systems import NAMES, PROFILES, ROOT, running
 
 DATA = ROOT / "tests/data"
 
@@ -53,7 +53,7 @@ def main() -> None:
                 found[what] = inside(what, paths)
             for mix, paths in (("drawn", own), ("images", images)):
                 found[f"profiles on {mix}"] = inside("profiles", paths)
-            found["memory"] = {profile: memory(profile, own[0]) for profile in ("exact", "fast")}
+            found["memory"] = {profile: memory(profile, own[0]) for profile in PROFILES}
             found["cores"] = [inside("cores", images, cores=cores) for cores in (1, 2)]
     if arguments.quick:
         print(report.table(found))
@@ -140,7 +140,7 @@ def inside(what: str, paths: list[Path], *, cores: int = 1, **variables: str) ->
 def serving(own: list[Path]) -> dict[str, float]:
     """The overhead of HTTP for one line, with one thread here and there."""
     (line,) = (path for path in own if path.stem == "line")
-    with running("exact", line, OCR_THREADS="1") as system:
+    with running("standard", line, OCR_THREADS="1") as system:
         return inside("serving", [line], URL=system.url)
 
 

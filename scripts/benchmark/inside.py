@@ -31,11 +31,12 @@ from ocr_runtime.settings import Settings  # noqa: E402
 
 from .load import drive  # noqa: E402
 from .pages import drawn  # noqa: E402
+from .systems import PROFILES  # noqa: E402
 
 STAGES = {"text_det": "detection", "text_cls": "classification", "text_rec": "recognition"}
 
 
-def engine(profile: str = "exact") -> Engine:
+def engine(profile: str = "standard") -> Engine:
     return Engine(Settings(profile=profile, threads=CORES))
 
 
@@ -61,7 +62,7 @@ def seconds(work: Callable[[], Any], rounds: int = 5) -> float:
 def stages(paths: list[str]) -> dict[str, dict[str, float]]:
     """Seconds of one core in each stage, all images together, for each profile."""
     found = {}
-    for profile in ("exact", "fast"):
+    for profile in PROFILES:
         reader, spent = engine(profile), collections.Counter[str]()
         for attribute, name in STAGES.items():
             stage = getattr(reader._ocr, attribute)
@@ -141,21 +142,23 @@ def _operations(node: dict[str, Any]) -> float:
 
 
 def profiles(paths: list[str]) -> dict[str, dict[str, Any]]:
-    """What each lever of the fast profile does alone: seconds of one core, and the lines read."""
+    """The profiles, and each lever of `fast` alone: seconds of one core, and the lines read.
+
+    What the options of `standard` do is measured by `scripts/accuracy`.
+    """
     found, images = {}, pages(paths)
-    for name, page, line in (
-        ("exact", False, False),
-        ("pages enlarged to 1280 pixels at most", True, False),
-        ("lines padded to 96 pixels, one a run", False, True),
-        ("both: fast", True, True),
+    fast, page, line = engine("fast"), engine("exact"), engine("exact")
+    page._ocr.text_det = fast._ocr.text_det
+    line._ocr.text_rec = fast._ocr.text_rec
+    for name, reader in (
+        ("exact", engine("exact")),
+        ("exact, pages enlarged to 1280 pixels at most", page),
+        ("exact, lines padded to 96 pixels, one a run", line),
+        ("fast: both", fast),
+        ("standard", engine("standard")),
     ):
-        reader, fast = engine(), engine("fast")
-        if page:
-            reader._ocr.text_det = fast._ocr.text_det
-        if line:
-            reader._ocr.text_rec = fast._ocr.text_rec
-        read = [texts(reader, image) for image in images]
         work = [functools.partial(texts, reader, image) for image in images]
+        read = [each() for each in work]
         found[name] = {"seconds": [seconds(each, rounds=1) for each in work], "lines": read}
     return found
 
@@ -201,7 +204,7 @@ def lock(paths: list[str]) -> dict[str, list[tuple[int, float]]]:
     """
     found = {}
     data = [Path(path).read_bytes() for path in paths]
-    for profile in ("exact", "fast"):
+    for profile in PROFILES:
         reader, known = engine(profile), {}
         for attribute in STAGES:
             stage = getattr(reader._ocr, attribute)

@@ -19,8 +19,9 @@ from .load import drive
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
-NAMES = ("rapidocr_api", "faster-paddle", "exact", "fast")
-"""rapidocr_api 0.2.0 with two workers, faster-paddle 1.0.4 `small`, and our two profiles."""
+PROFILES = ("exact", "standard", "fast")
+NAMES = ("rapidocr_api", "faster-paddle", *PROFILES)
+"""rapidocr_api 0.2.0 with two workers, faster-paddle 1.0.4 `small`, and our profiles."""
 
 
 class System:
@@ -91,7 +92,7 @@ def running(name: str, first: Path, **variables: str) -> Iterator[System]:
     process = subprocess.Popen(
         _command(name, port),
         cwd=ROOT,
-        env=kept | ({"OCR_PROFILE": name} if name in ("exact", "fast") else {}) | variables,
+        env=kept | ({"OCR_PROFILE": name} if name in PROFILES else {}) | variables,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE if name == "faster-paddle" else subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
