@@ -122,6 +122,7 @@ def test_the_defaults_of_the_options_are_rapidocrs():
     assert (stages, words) == ((True, True, True), (False, False))
 
 
+@pytest.mark.slow
 def test_another_model_is_used_as_the_page_says(tmp_path):
     (command,) = blocks(PAGES["docs/languages.md"], "sh")
     variable, _ = re.fullmatch(r"(\w+)=(\S+) scripts/serve\n", command).groups()

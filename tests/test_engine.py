@@ -211,6 +211,7 @@ def test_a_page_is_shrunk_and_enlarged_as_by_rapidocr(shape, engine):
     assert ours[1] == theirs[1]
 
 
+@pytest.mark.slow
 def test_a_very_long_line_that_rapidocr_cannot_shrink_is_read(engine, rapidocr):
     words = " ".join(f"station {number}" for number in range(100, 150))
     font = ImageFont.load_default(40)
@@ -368,6 +369,7 @@ def texts(engine: Engine, page: np.ndarray) -> list[str]:
     return [line.text for line in read_lines(engine, page)]
 
 
+@pytest.mark.slow
 def test_the_fast_profile_reads_the_drawn_pages_as_well_as_the_exact_one(fast, engine):
     characters = sum(len("\n".join(lines)) for lines in TRUTH.values())
     assert characters_wrong(fast) <= characters_wrong(engine) + 0.002 * characters

@@ -41,6 +41,7 @@ def test_drawn_pages_come_back_in_the_order_in_which_they_are_read(kind):
     assert wrong == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_missing_and_broken_lines_disturb_little(kind):
     """A caption may break at the very gutter; a missing line looks like the end of a column."""

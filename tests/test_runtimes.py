@@ -122,6 +122,7 @@ def batches() -> dict[str, list[np.ndarray]]:
     return seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", MODELS)
 def test_every_bit_is_that_of_a_plain_session(stage, batches, tmp_path):
     paths = []
@@ -175,6 +176,7 @@ def fail(_: bytes) -> bytes:
     raise KeyError("channels")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rewrite", "reason"),
     [
@@ -211,6 +213,7 @@ def no_files_in_memory(request, monkeypatch, tmp_path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", MODELS)
 def test_without_files_in_memory_the_bits_are_equal_and_no_file_is_left(
     stage, batches, no_files_in_memory, monkeypatch, warnings

@@ -194,6 +194,7 @@ def test_an_unknown_setting_stops_the_start_with_one_line():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", ["det", "cls", "rec"])
 def test_a_file_that_is_no_model_stops_the_start_with_one_line(stage, tmp_path):
     rubbish = tmp_path / "model.onnx"
@@ -220,6 +221,7 @@ def test_a_model_that_rapidocr_does_not_have_stops_the_start_with_one_line(tmp_p
     )
 
 
+@pytest.mark.slow
 def test_what_rapidocr_logs_is_in_the_form_of_the_setting(tmp_path):
     stock = DEFAULT_CFG_PATH.read_text()
     assert 'log_level: "info"' in stock
