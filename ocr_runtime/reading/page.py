@@ -149,12 +149,18 @@ class Page:
         width, height: size of the page as it was sent, in pixels.
         blocks: its text.
         orientation: clockwise angle that brings the page as it was sent upright, in degrees.
+        skew: by how many degrees clockwise the lines of the upright page are turned, -45 to 45.
+        number: of the page in its document, from 1.
+        dpi: pixels per inch of the page as it was sent; None if the file does not say.
     """
 
     width: int
     height: int
     blocks: list[Block]
     orientation: Angle = 0
+    skew: float = 0.0
+    number: int = 1
+    dpi: float | None = None
 
     @property
     def lines(self) -> list[Line]:
@@ -199,3 +205,17 @@ class Page:
             return [[x * x_scale, y * y_scale] for x, y in box]
 
         return self.mapped(box_scaled, width=width, height=height)
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnreadPage:
+    """A page of a document that could not be read.
+
+    Args:
+        number: of the page in its document, from 1.
+        code, error: as in the body of an error answer.
+    """
+
+    number: int
+    code: str
+    error: str
