@@ -129,23 +129,23 @@ class Settings(BaseModel):
         "RapidOCR's own.",
     )
     profile: Literal["exact", "standard", "fast"] = Field(
-        "exact",
+        "standard",
         alias="OCR_PROFILE",
-        description="`exact`: the same results as RapidOCR; `standard`: RapidOCR's models, with "
-        "pages turned upright, lines in reading order, lost spaces restored and words in place; "
-        "`fast`: as `exact`, faster, some results differ.",
+        description="`standard`: RapidOCR's models, with pages turned upright, lines in reading "
+        "order, lost spaces restored and words in place; `exact`: the same results as RapidOCR; "
+        "`fast`: as `standard`, sooner.",
     )
     orientation: Literal["auto", "0", "90", "180", "270"] | None = Field(
         None,
         alias="OCR_ORIENTATION",
-        description="Default of the option `orientation`. Unset: `auto` with the profile "
-        "`standard`, else `0`.",
+        description="Default of the option `orientation`. Unset: `auto`, with the profile "
+        "`exact` `0`.",
     )
     layout: Literal["auto", "none"] | None = Field(
         None,
         alias="OCR_LAYOUT",
-        description="Default of the option `layout`. Unset: `auto` with the profile `standard`, "
-        "else `none`.",
+        description="Default of the option `layout`. Unset: `auto`, with the profile `exact` "
+        "`none`.",
     )
     workers: int | None = Field(
         None,

@@ -51,10 +51,10 @@ def line_answer(server):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TRUTH)
-def test_the_answer_is_the_engines(name, server, engine):
+def test_the_answer_is_the_engines(name, server, standard):
     response = server.ocr(page_bytes(name))
     page = decode(page_bytes(name), max_pixels=10**8)
-    read = engine.read(page, ReadingOptions())
+    read = standard.read(page, ReadingOptions())
     assert response.status_code == 200
     assert response.json() == write(read, score_format="string").model_dump()
     if not TRUTH[name]:

@@ -47,7 +47,7 @@ def test_scripts_serve_serves(tmp_path):
     server = Server(process, port, tmp_path / "log")
     try:
         server.wait_until_ready()
-        assert_answer_of_the_readme(run(["bash", "-c"], server, SHELL[3]))
+        assert_answer_of_the_readme(run(["bash", "-c"], server, SHELL[4]))
     finally:
         process.terminate()
         assert process.wait(30) == 0
@@ -69,12 +69,16 @@ def assert_answer_of_the_readme(answer: str) -> None:
         assert abs(float(entry["score"]) - float(shown[number]["score"])) < 0.001
 
 
-def test_the_curl_line_gives_the_answer_shown(server):
-    assert_answer_of_the_readme(run(["bash", "-c"], server, SHELL[3]))
+def test_the_first_curl_line_gives_the_text_shown(server):
+    assert run(["bash", "-c"], server, SHELL[3]) == blocks(README, "text")[0]
+
+
+def test_the_second_curl_line_gives_the_answer_shown(server):
+    assert_answer_of_the_readme(run(["bash", "-c"], server, SHELL[4]))
 
 
 def test_the_json_line_reads_its_line(server):
-    answer = json.loads(run(["bash", "-c"], server, SHELL[4]))
+    answer = json.loads(run(["bash", "-c"], server, SHELL[5]))
     assert answer["0"]["rec_txt"] == TRUTH["line.png"][0]
 
 
@@ -84,9 +88,9 @@ def test_the_python_block_prints_what_is_drawn(server):
 
 
 def test_every_block_is_known_here():
-    assert (len(SHELL), len(PYTHON), len(blocks(README, "json"))) == (6, 1, 1)
-    assert README.count("```") == 2 * 8
-    assert SHELL[5] == "scripts/bench --quick\n"  # run by test_bench.py
+    assert (len(SHELL), len(PYTHON), len(blocks(README, "json"))) == (7, 1, 1)
+    assert README.count("```") == 2 * 10
+    assert SHELL[6] == "scripts/bench --quick\n"  # run by test_bench.py
 
 
 def heads(text: str) -> list[int]:
@@ -95,7 +99,7 @@ def heads(text: str) -> list[int]:
 
 def test_the_chinese_readme_is_in_step():
     assert heads(CHINESE) == heads(README)
-    for language in ("sh", "python", "json"):
+    for language in ("sh", "text", "python", "json"):
         assert blocks(CHINESE, language) == blocks(README, language)
     ours, theirs = tables(README), tables(CHINESE)
     assert [[len(row) for row in rows] for rows in theirs] == [

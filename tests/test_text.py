@@ -15,7 +15,7 @@ COLUMNS = (DATA / "pages/two_columns.png").read_bytes()
 
 @pytest.fixture(scope="module")
 def standard_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(tmp_path_factory.mktemp("standard"), OCR_PROFILE="standard") as running:
+    with serving(tmp_path_factory.mktemp("standard")) as running:
         yield running
 
 

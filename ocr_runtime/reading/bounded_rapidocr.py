@@ -27,13 +27,9 @@ _MAX_LINE_RATIO = 256
 
 
 class _BoundedPreProcess(DetPreProcess):
-    """The detector's preparation of a page, whose result has at most `max_pixels` pixels.
-
-    No page is enlarged so far that its longer side exceeds `longest_enlarged` pixels.
-    """
+    """The detector's preparation of a page, whose result has at most `max_pixels` pixels."""
 
     max_pixels: int
-    longest_enlarged: float
 
     def __call__(self, img: np.ndarray) -> np.ndarray | None:
         """Resize and normalise a page.
@@ -61,17 +57,16 @@ class _BoundedPreProcess(DetPreProcess):
         return batch
 
     def resize(self, img: np.ndarray) -> np.ndarray | None:
-        """Resize a page as RapidOCR does, unless that exceeds one of the two bounds."""
+        """Resize a page as RapidOCR does, unless that exceeds the bound."""
         sides = height, width = img.shape[:2]
         if self.limit_type == "max":
             scale = min(1.0, self.limit_side_len / max(sides))
         else:
             scale = max(1.0, self.limit_side_len / min(sides))
         pixels = math.prod(round(int(side * scale) / 32) * 32 for side in sides)
-        enlarged = min(scale, max(1.0, self.longest_enlarged / max(sides)))
-        if pixels <= self.max_pixels and enlarged == scale:
+        if pixels <= self.max_pixels:
             return super().resize(img)
-        scale = min(enlarged, math.sqrt(self.max_pixels / math.prod(sides)))
+        scale = min(scale, math.sqrt(self.max_pixels / math.prod(sides)))
         short = max(32, int(min(sides) * scale) // 32 * 32)
         long = max(32, int(min(max(sides) * scale, self.max_pixels / short)) // 32 * 32)
         return cv2.resize(img, (long, short) if width > height else (short, long))
@@ -79,12 +74,10 @@ class _BoundedPreProcess(DetPreProcess):
 
 class BoundedDetector(TextDetector):
     max_pixels: int
-    longest_enlarged: float = math.inf
 
     def get_preprocess(self) -> DetPreProcess:
         prepare = _BoundedPreProcess(self.limit_side_len, self.limit_type, self.mean, self.std)
         prepare.max_pixels = self.max_pixels
-        prepare.longest_enlarged = self.longest_enlarged
         return prepare
 
 

@@ -120,7 +120,7 @@ class Engine:
         chosen = options.orientation or self._settings.orientation or self._auto("0")
         angle: Angle | None = None if chosen == "auto" else int(chosen)  # type: ignore[assignment]
         stages = Stages(ocr)
-        if self._settings.profile != "standard" or not (ocr.use_det or ocr.use_rec):
+        if self._settings.profile == "exact" or not (ocr.use_det or ocr.use_rec):
             if angle is None:
                 angle = find_angle(stages, pixels) if ocr.use_det else 0
             return read_exactly(ocr, turned(pixels, angle), options), angle
@@ -145,13 +145,13 @@ class Engine:
         layout = options.layout or self._settings.layout or self._auto("none")
         if layout == "auto":
             return arrange(lines)
-        if self._settings.profile == "standard":
+        if self._settings.profile != "exact":
             lines = in_rapidocrs_order(lines)
         return [Block(rows=[[line] for line in lines])] if lines else []
 
     def _auto(self, otherwise: str) -> str:
-        """Return the default of an option that only the profile `standard` turns on."""
-        return "auto" if self._settings.profile == "standard" else otherwise
+        """Return the default of an option that the profile `exact` leaves off."""
+        return otherwise if self._settings.profile == "exact" else "auto"
 
 
 def _check_that_options_are_applied() -> None:

@@ -5,7 +5,7 @@ Here `ocr_runtime.reading.runtimes` opens them at the start, and a missing model
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from rapidocr.ch_ppocr_rec import TextRecognizer
 from rapidocr.inference_engine.base import FileInfo
 from rapidocr.inference_engine.onnxruntime import OrtInferSession
 from rapidocr.inference_engine.onnxruntime.provider_config import EP, ProviderConfig
+from rapidocr.main import DEFAULT_CFG_PATH
 
 from ocr_runtime.reading.bounded_rapidocr import BoundedDetector, BoundedRapidOCR
 from ocr_runtime.reading.configuration import read_configuration
@@ -29,9 +30,6 @@ logger = logging.getLogger("rapidocr")
 
 _NUMBER_BYTES = {"Det": 34, "Cls": 70, "Rec": 140}
 """Peak memory of a run of each stage's model for each number in its input, as measured."""
-
-_FAST_PAGE = 1280
-"""With `OCR_PROFILE=fast`: longest side, in pixels, to which a page is enlarged for detection."""
 
 _FAST_LINE = 96
 """With `OCR_PROFILE=fast`: width in pixels to which a line is padded; each has a run of its own."""
@@ -48,6 +46,19 @@ STAGES: dict[str, tuple[str, Any, str]] = {
 }
 """By section of the configuration: attribute of RapidOCR, class, and name of each stage."""
 
+
+_UNUSED = {
+    "Det.limit_side_len",
+    "Det.limit_type",
+    "Det.max_candidates",
+    "Global.max_side_len",
+    "Global.min_height",
+    "Global.min_side_len",
+    "Global.width_height_ratio",
+}
+"""Keys of a configuration that only the profile `exact` uses: `detection` chooses the sizes."""
+
+_UNUSED_BY_FAST = {"Rec.rec_batch_num", "Rec.rec_img_shape"}
 
 _LONGEST_REASON = 200
 """Characters of a foreign error message that are shown."""
@@ -67,7 +78,9 @@ def load_rapidocr(settings: Settings, arena: Arena) -> BoundedRapidOCR:
     # Otherwise RapidOCR logs a warning for each page without text.
     params: dict[str, Any] = {"Global.log_level": "error"}
     if settings.config is not None:
-        params |= read_configuration(settings.config)
+        configured = read_configuration(settings.config)
+        _warn_of_what_has_no_effect(configured, settings)
+        params |= configured
     if settings.profile == "fast":
         params |= {"Rec.rec_img_shape": [3, 48, _FAST_LINE], "Rec.rec_batch_num": 1}
     for stage, path in _given_models(settings).items():
@@ -79,10 +92,24 @@ def load_rapidocr(settings: Settings, arena: Arena) -> BoundedRapidOCR:
     for stage in STAGES:
         _open_stage(ocr, stage, providers, settings, arena)
     ocr.text_det.max_pixels = settings.max_det_pixels
-    if settings.profile == "fast":
-        ocr.text_det.longest_enlarged = _FAST_PAGE
     _run_each_stage(ocr, settings)
     return ocr
+
+
+def _warn_of_what_has_no_effect(configured: Mapping[str, Any], settings: Settings) -> None:
+    """Name the values of a configuration that differ from RapidOCR's own and are not used."""
+    if settings.profile == "exact":
+        return
+    unused = _UNUSED | (_UNUSED_BY_FAST if settings.profile == "fast" else set())
+    own = OmegaConf.load(DEFAULT_CFG_PATH)
+    for key in sorted(unused & configured.keys()):
+        if configured[key] != OmegaConf.select(own, key):
+            logger.warning(
+                "OCR_CONFIG=%s: %s has no effect with OCR_PROFILE=%s",
+                settings.config,
+                key,
+                settings.profile,
+            )
 
 
 def _let_the_service_write_its_log() -> None:
