@@ -26,6 +26,7 @@ ALONE_KNOWS = {
         "reading.bounded_rapidocr",
         "reading.detection",
         "reading.exact",
+        "reading.halftone",
         "reading.ink",
         "reading.loading",
         "reading.orientation",

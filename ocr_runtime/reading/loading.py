@@ -34,6 +34,11 @@ _NUMBER_BYTES = {"Det": 34, "Cls": 70, "Rec": 140}
 _FAST_LINE = 96
 """With `OCR_PROFILE=fast`: width in pixels to which a line is padded; each has a run of its own."""
 
+_UNCLIP_RATIO = 1.4
+"""Default of `unclip_ratio`, except with `OCR_PROFILE=exact`: PaddleOCR's own for these models.
+With RapidOCR's 1.6 the boxes of close lines hold ink of their neighbours: of 24 real receipts
+1.51 % of the characters were read wrong, with 1.5 1.45, with 1.4 1.28, with 1.3 1.29."""
+
 WORD: np.ndarray = cv2.putText(
     np.full((160, 160, 3), 255, np.uint8), "OCR", (16, 96), 2, 1.5, (0, 0, 0), 3
 )
@@ -77,6 +82,8 @@ def load_rapidocr(settings: Settings, arena: Arena) -> BoundedRapidOCR:
     _let_the_service_write_its_log()
     # Otherwise RapidOCR logs a warning for each page without text.
     params: dict[str, Any] = {"Global.log_level": "error"}
+    if settings.profile != "exact":
+        params["Det.unclip_ratio"] = _UNCLIP_RATIO
     if settings.config is not None:
         configured = read_configuration(settings.config)
         _warn_of_what_has_no_effect(configured, settings)

@@ -1,6 +1,7 @@
 """A page, read right: the lines of the profile `standard`.
 
-pixels --detection--> boxes, crops --orientation--> the page upright, boxes, crops again
+pixels --halftone--> pixels without screens --detection--> boxes, crops
+       --orientation--> the page upright, boxes, crops again
        --orientation.read_lines--> readings --words--> lines
 """
 
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ocr_runtime.reading.detection import detect
+from ocr_runtime.reading.halftone import smoothed
 from ocr_runtime.reading.orientation import (
     Turn,
     columns_on_their_side,
@@ -54,6 +56,7 @@ def read_page(stages: Stages, pixels: np.ndarray, how: HowToRead) -> tuple[list[
         The lines, boxes in pixels of the upright page, in no order; and the angle that made the
         page upright.
     """
+    pixels = smoothed(pixels)
     angle = how.orientation or 0
     boxes, scores, crops = _find(stages, turned(pixels, angle))
     if how.orientation is None:
