@@ -11,7 +11,7 @@ FOLDERS = ["documents", "reading", "outputs", "serving"]
 EVERYBODY = {"settings", "errors", "__init__"}
 
 ALONE_KNOWS = {
-    "PIL": {"documents.images", "documents.colours"},
+    "PIL": {"documents.images", "documents.colours", "documents.gif_frames"},
     "onnxruntime": {"reading.runtimes"},
     "google": {"reading.graphs"},
     "rapidocr": {
