@@ -31,6 +31,7 @@ ALONE_KNOWS = {
         "reading.orientation",
         "reading.words",
     },
+    "pypdfium2_raw": {"documents.pdf_objects", "documents.pdf_pages"},
     "python_multipart": {"serving.forms"},
     "starlette": {"serving"},
     "uvicorn": {"serving.connections"},

@@ -71,6 +71,9 @@ _OTHER_KINDS = {
 # Encoders write about 10; an image smaller than the largest accepted one may have more.
 _MAX_SCANS = 20
 
+PDF = _OTHER_KINDS["a PDF"]
+"""Matches the start of a PDF, which may have other bytes before it."""
+
 _DATA_URL = re.compile(r"\s*data:[^,]{0,256};base64,", re.IGNORECASE)
 _TO_STANDARD = str.maketrans("-_", "+/", " \t\r\n\v\f")
 
@@ -142,6 +145,15 @@ def decode(image: bytes | str, *, max_pixels: int) -> PageImage:
         return decode_prepared(prepare(data), max_pixels=max_pixels)
 
 
+class UnknownFormat(UnsupportedImage):
+    """The bytes are no image of an accepted format."""
+
+
+def is_image(data: bytes) -> bool:
+    """Whether a file begins as an image of an accepted format does, whatever follows."""
+    return data.startswith(_SIGNATURES) or (data[:4] == b"RIFF" and data[8:12] == b"WEBP")
+
+
 @contextmanager
 def refusing(data: bytes) -> Iterator[None]:
     """Raise `UnsupportedImage` for what Pillow raises while it decodes this file."""
@@ -150,9 +162,9 @@ def refusing(data: bytes) -> Iterator[None]:
     except (OCRError, MemoryError):
         raise
     except UnidentifiedImageError as exc:
-        if data.startswith(_SIGNATURES) or (data[:4] == b"RIFF" and data[8:12] == b"WEBP"):
+        if is_image(data):
             raise UnsupportedImage from exc
-        raise UnsupportedImage(_NOT_ACCEPTED + guess(data)) from exc
+        raise UnknownFormat(_NOT_ACCEPTED + guess(data)) from exc
     except Exception as exc:  # Pillow raises a dozen unrelated kinds on damaged data (scripts/fuzz)
         raise UnsupportedImage from exc
 
