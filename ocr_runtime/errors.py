@@ -70,6 +70,20 @@ class InvalidOption(OCRError):
     sentence = "text_score must be a number from 0 to 1."
 
 
+class PasswordRequired(OCRError):
+    """The PDF is encrypted, and no password was sent."""
+
+    status, code = 400, "password_required"
+    sentence = "The PDF is encrypted: send its password."
+
+
+class WrongPassword(OCRError):
+    """The PDF is encrypted, and the password that was sent does not open it."""
+
+    status, code = 400, "wrong_password"
+    sentence = "The password does not open this PDF."
+
+
 class UnknownField(OCRError):
     """`OCR_STRICT` is on, and a form field or query parameter has a name unknown here."""
 
@@ -119,6 +133,20 @@ class ImageTooLarge(OCRError):
     sentence = "The image has too many pixels."
 
 
+class TooManyPages(OCRError):
+    """More pages of a document are asked for than `OCR_MAX_PAGES`."""
+
+    status, code = 413, "too_many_pages"
+    sentence = "The document has too many pages; ask for some of them with the option pages."
+
+
+class PageTooSlow(OCRError):
+    """Decoding or rendering one page of a document took longer than `OCR_PAGE_SECONDS`."""
+
+    status, code = 413, "page_too_slow"
+    sentence = "Rendering this page takes too long."
+
+
 class UnsupportedMediaType(OCRError):
     """The content type is not one of those listed in api.md, or the body has a content encoding."""
 
@@ -131,6 +159,20 @@ class UnsupportedImage(OCRError):
 
     status, code = 415, "unsupported_image"
     sentence = "The image is damaged or truncated."
+
+
+class UnsupportedDocument(OCRError):
+    """The bytes are neither a PDF nor an image, or a PDF or one of its pages is damaged."""
+
+    status, code = 415, "unsupported_document"
+    sentence = "The PDF is damaged or truncated."
+
+
+class EmptyDocument(OCRError):
+    """The PDF has no pages."""
+
+    status, code = 415, "empty_document"
+    sentence = "The document has no pages."
 
 
 class Busy(OCRError):

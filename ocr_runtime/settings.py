@@ -185,6 +185,22 @@ class Settings(BaseModel):
         description="Largest input of the detection model, in pixels; an image that would exceed "
         "it is enlarged less.",
     )
+    max_pages: int = Field(
+        100,
+        alias="OCR_MAX_PAGES",
+        ge=1,
+        le=10_000,
+        description="Most pages of a document that one request may ask for.",
+    )
+    page_seconds: float = Field(
+        20,
+        alias="OCR_PAGE_SECONDS",
+        gt=0,
+        le=3600,
+        allow_inf_nan=False,
+        description="Longest time in which one page of a PDF is rendered, or a PDF is opened, in "
+        "seconds.",
+    )
     max_queue: int = Field(
         32,
         alias="OCR_MAX_QUEUE",

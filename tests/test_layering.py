@@ -11,7 +11,7 @@ FOLDERS = ["documents", "reading", "outputs", "serving"]
 EVERYBODY = {"settings", "errors", "__init__"}
 
 ALONE_KNOWS = {
-    "PIL": {"documents.images", "documents.colours"},
+    "PIL": {"documents.images", "documents.colours", "documents.gif_frames"},
     "onnxruntime": {"reading.runtimes"},
     "google": {"reading.graphs"},
     "rapidocr": {
@@ -32,6 +32,7 @@ ALONE_KNOWS = {
         "reading.orientation",
         "reading.words",
     },
+    "pypdfium2_raw": {"documents.pdf_objects", "documents.pdf_pages"},
     "python_multipart": {"serving.forms"},
     "starlette": {"serving"},
     "uvicorn": {"serving.connections"},

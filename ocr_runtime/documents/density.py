@@ -1,4 +1,4 @@
-"""The pixel density that a file states -> the size at which its pixels are square."""
+"""The pixel density that a file states -> pixels per inch, the size at which pixels are square."""
 
 import math
 from typing import Any
@@ -39,6 +39,23 @@ def square_size(
     wide = int(width * shrink * (ratio if across < down else 1))
     high = int(height * shrink * (ratio if down < across else 1))
     return (wide, high) if min(wide, high) else size
+
+
+def dots_per_inch(info: dict[Any, Any], *, swapped: bool) -> float | None:
+    """Return how many pixels an inch has across the upright image.
+
+    Args:
+        info: Pillow's, of the file.
+        swapped: the upright image was turned by 90 degrees, the densities are of the stored one.
+
+    Returns:
+        None if the file states no density, one without unit, or an implausible one.
+    """
+    try:
+        stated = float(info["dpi"][1 if swapped else 0])
+    except (KeyError, IndexError, TypeError, ValueError, ArithmeticError):
+        return None
+    return stated if _DPI[0] <= stated <= _DPI[1] else None
 
 
 def _density(info: dict[Any, Any]) -> tuple[float, float]:

@@ -1,23 +1,57 @@
 """A file with pages, whatever its format."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Literal, Protocol, Self
 
 from ocr_runtime.documents.images import PageImage
+from ocr_runtime.settings import Settings
+
+TextLayer = Literal["never", "auto", "only"]
+"""Whether a PDF's own text is taken in place of OCR: where it can be trusted, or always."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How much of a document is decoded.
+
+    Args:
+        max_pixels: largest accepted width x height of a page.
+        max_pages: how many pages may be asked for.
+        page_seconds: how long opening a PDF, or rendering one of its pages, may take.
+    """
+
+    max_pixels: int
+    max_pages: int
+    page_seconds: float
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        return cls(
+            max_pixels=settings.max_pixels,
+            max_pages=settings.max_pages,
+            page_seconds=settings.page_seconds,
+        )
 
 
 class Document(Protocol):
-    """A document whose pages are decoded one at a time.
+    """A document whose pages are decoded one at a time; a context manager, which closes it.
+
+    Its methods are called from one thread at a time.
 
     Args:
         data: the file as it was sent.
         format: "PDF", or the name of an image format as in `images.FORMATS`.
         numbers: the pages that were asked for, from 1, in the order of the document.
+        pages: how many pages the document has. Of animations that are no GIF only the first frame
+            is a page; their `PageImage.pages` says how many frames they have.
     """
 
     data: bytes
     format: str
     numbers: Sequence[int]
+    pages: int
 
     def page(self, number: int) -> PageImage:
         """Decode or render one page.
@@ -25,3 +59,12 @@ class Document(Protocol):
         Raises:
             OCRError: this page cannot be decoded; others may be.
         """
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...

@@ -1,7 +1,9 @@
-"""The bytes of a GIF -> its first frame alone, and how many frames it has."""
+"""The bytes of a GIF -> its first frame alone, or each of its frames as a file of its own."""
 
 import re
+import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from ocr_runtime.documents.encoded import EncodedImage
 from ocr_runtime.errors import UnsupportedImage
@@ -15,6 +17,61 @@ enough for 200 MB."""
 _NEXT_PART = re.compile(rb"[,!;]")
 _FRAME, _EXTENSION, _TRAILER = b",!;"
 _GRAPHIC_CONTROL = b"!\xf9\4"
+
+
+@dataclass(frozen=True, kw_only=True)
+class GifFrame:
+    """A frame, and what is to become of it.
+
+    Args:
+        start, end: where it lies in the file, from its separator on.
+        control: the graphic control extension before it: delay, disposal and transparency.
+        left, top, width, height: the part of the screen that it covers, in pixels.
+    """
+
+    start: int
+    end: int
+    control: bytes
+    left: int
+    top: int
+    width: int
+    height: int
+
+    @property
+    def disposal(self) -> int:
+        """What follows the frame: 2, the background; 3, what was there before; else it stays."""
+        return self.control[3] >> 2 & 7 if len(self.control) > 3 else 0
+
+    def alone(self, data: bytes) -> bytes:
+        """Return the frame as a file of its own, whose screen is as large as the frame."""
+        header = data[:6] + struct.pack("<HH", self.width, self.height) + data[10:13]
+        palette = data[13 : _header_bytes(data)]
+        place = struct.pack("<HHHH", 0, 0, self.width, self.height)
+        frame = b"," + place + data[self.start + 9 : self.end] + b";"
+        return b"".join([header, palette, self.control, frame])
+
+
+def screen(data: bytes) -> tuple[int, int]:
+    """Return the width and height that the header states; (0, 0) if it is cut off."""
+    width, height = struct.unpack_from("<HH", data.ljust(10, b"\0"), 6)
+    return int(width), int(height)
+
+
+def frames(data: bytes, *, most: int) -> list[GifFrame]:
+    """Find the frames, as far as the file is intact, `_MAX_BLOCKS` reach, and up to `most`."""
+    found: list[GifFrame] = []
+    control = b""
+    for kind, start, end in _parts(data):
+        if kind == _FRAME and end >= start + 10:
+            left, top, width, height = struct.unpack_from("<HHHH", data, start + 1)
+            place = {"left": left, "top": top, "width": width, "height": height}
+            found.append(GifFrame(start=start, end=end, control=control, **place))
+            control = b""
+            if len(found) == most:
+                break
+        elif data.startswith(_GRAPHIC_CONTROL, start):
+            control = data[start:end]
+    return found
 
 
 def prepare(data: bytes) -> EncodedImage:

@@ -10,6 +10,8 @@ import io
 import logging
 import re
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Self
 
@@ -69,6 +71,9 @@ _OTHER_KINDS = {
 # Encoders write about 10; an image smaller than the largest accepted one may have more.
 _MAX_SCANS = 20
 
+PDF = _OTHER_KINDS["a PDF"]
+"""Matches the start of a PDF, which may have other bytes before it."""
+
 _DATA_URL = re.compile(r"\s*data:[^,]{0,256};base64,", re.IGNORECASE)
 _TO_STANDARD = str.maketrans("-_", "+/", " \t\r\n\v\f")
 
@@ -93,13 +98,16 @@ class PageImage:
         pixels: uint8, shape (H, W, 3), BGR, upright, square pixels.
         width, height: size of the page as it was sent, in pixels, EXIF orientation applied. Differs
             from that of `pixels` if the file states other densities across than down.
-        pages: how many pages or frames the document has that this is the first of.
+        pages: how many pages or frames the document has that this is one of.
+        dpi: pixels per inch of the page as it was sent, across where those down differ; None if the
+            file does not say.
     """
 
     pixels: np.ndarray
     width: int
     height: int
     pages: int = 1
+    dpi: float | None = None
 
     @classmethod
     def of(cls, pixels: np.ndarray) -> Self:
@@ -132,20 +140,41 @@ def decode(image: bytes | str, *, max_pixels: int) -> PageImage:
         UnsupportedImage: not an image, damaged, truncated, or in no format of `FORMATS`.
         ImageTooLarge: more than `max_pixels` pixels.
     """
-    data = _from_base64(image) if isinstance(image, str) else image
+    data = from_base64(image) if isinstance(image, str) else image
+    with refusing(data):
+        return decode_prepared(prepare(data), max_pixels=max_pixels)
+
+
+class UnknownFormat(UnsupportedImage):
+    """The bytes are no image of an accepted format."""
+
+
+def is_image(data: bytes) -> bool:
+    """Whether a file begins as an image of an accepted format does, whatever follows."""
+    return data.startswith(_SIGNATURES) or (data[:4] == b"RIFF" and data[8:12] == b"WEBP")
+
+
+@contextmanager
+def refusing(data: bytes) -> Iterator[None]:
+    """Raise `UnsupportedImage` for what Pillow raises while it decodes this file."""
     try:
-        return _page(_prepare(data), max_pixels)
+        yield
     except (OCRError, MemoryError):
         raise
     except UnidentifiedImageError as exc:
-        if data.startswith(_SIGNATURES) or (data[:4] == b"RIFF" and data[8:12] == b"WEBP"):
+        if is_image(data):
             raise UnsupportedImage from exc
-        raise UnsupportedImage(_NOT_ACCEPTED + _guess(data)) from exc
+        raise UnknownFormat(_NOT_ACCEPTED + guess(data)) from exc
     except Exception as exc:  # Pillow raises a dozen unrelated kinds on damaged data (scripts/fuzz)
         raise UnsupportedImage from exc
 
 
-def _from_base64(text: str) -> bytes:
+def from_base64(text: str) -> bytes:
+    """Return the bytes of base64 in any spelling, or of a data URL.
+
+    Raises:
+        InvalidBase64, MissingImage: text that is not base64, or that is base64 of nothing.
+    """
     prefix = _DATA_URL.match(text)
     digits = text[prefix.end() if prefix else 0 :].translate(_TO_STANDARD).rstrip("=")
     if not digits:
@@ -156,14 +185,15 @@ def _from_base64(text: str) -> bytes:
         raise InvalidBase64 from exc
 
 
-def _guess(data: bytes) -> str:
-    """Name a common kind of file that is not accepted."""
+def guess(data: bytes) -> str:
+    """Name a common kind of file that is not accepted, in a sentence; empty if it is unknown."""
     kind = _ISO_BRANDS.get(data[8:12]) if data[4:8] == b"ftyp" else None
     kind = kind or next((name for name, start in _OTHER_KINDS.items() if start.match(data)), None)
     return f" It looks like {kind}." if kind else ""
 
 
-def _prepare(data: bytes) -> EncodedImage:
+def prepare(data: bytes) -> EncodedImage:
+    """Leave of a file what decides what is seen of its first page."""
     if data.startswith(png.SIGNATURE):
         return png.prepare(data)
     if data.startswith(jpeg.SIGNATURE):
@@ -171,13 +201,19 @@ def _prepare(data: bytes) -> EncodedImage:
     if data.startswith(gif.SIGNATURES):
         return gif.prepare(data)
     if data.startswith((b"II", b"MM")):
-        return EncodedImage(data=data, pages=tiff.count_pages(data))
+        return EncodedImage(data=data, pages=len(tiff.page_directories(data)))
     if data.startswith(b"RIFF"):
         return EncodedImage(data=webp.with_right_size(data))
     return EncodedImage(data=data)
 
 
-def _page(file: EncodedImage, max_pixels: int) -> PageImage:
+def format_of(file: EncodedImage) -> str:
+    """Return the format's name, one of `FORMATS`; raises what Pillow does if it is none."""
+    return str(_open(file.data).format)
+
+
+def decode_prepared(file: EncodedImage, *, max_pixels: int) -> PageImage:
+    """Decode the first page of a prepared file; raises what Pillow does if it is damaged."""
     frame = _open(file.data)
     _require_bounded_work(frame, file, max_pixels)
     if isinstance(frame, TiffImageFile):  # Pillow turns it while loading
@@ -192,9 +228,25 @@ def _page(file: EncodedImage, max_pixels: int) -> PageImage:
     size = density.square_size(page.size, frame.info, swapped=swapped, max_pixels=max_pixels)
     if size != page.size:
         page = page.resize(size, Image.Resampling.BICUBIC)
+    return PageImage(
+        pixels=_samples(page),
+        width=width,
+        height=height,
+        pages=_pages(frame, file),
+        dpi=density.dots_per_inch(frame.info, swapped=swapped),
+    )
+
+
+def page_of(picture: Image.Image, *, pages: int) -> PageImage:
+    """Make a page of a decoded picture of any mode, upright and with square pixels."""
+    pixels = _samples(colours.to_rgb(picture))
+    return PageImage(pixels=pixels, width=picture.width, height=picture.height, pages=pages)
+
+
+def _samples(page: Image.Image) -> np.ndarray:
+    """Return an RGB image as uint8, shape (H, W, 3), BGR, read-only."""
     samples = np.frombuffer(page.tobytes("raw", "BGR"), np.uint8)
-    pixels = samples.reshape(page.height, page.width, 3)
-    return PageImage(pixels=pixels, width=width, height=height, pages=_pages(frame, file))
+    return samples.reshape(page.height, page.width, 3)
 
 
 def _open(data: bytes) -> ImageFile:

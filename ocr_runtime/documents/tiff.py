@@ -1,4 +1,4 @@
-"""TIFF structure in bytes -> orientation of an EXIF block, number of pages, kind of transparency.
+"""TIFF structure in bytes -> orientation of an EXIF block, the pages, kind of transparency.
 
 EXIF blocks and the index of a multi-picture JPEG are TIFF files without pixels. What is broken
 counts as absent: the functions raise nothing.
@@ -89,23 +89,47 @@ def orientation(exif: bytes) -> int:
     return 1
 
 
-def count_pages(data: bytes) -> int:
-    """Count a TIFF's pages, up to `_MAX_PAGES`. Thumbnails and masks are none.
+def page_directories(data: bytes) -> list[int]:
+    """Find the directories of a TIFF's pages, up to `_MAX_PAGES`. Thumbnails and masks are none.
 
-    The first picture always counts, being the one that is read.
+    The first picture always is a page: it is the one that `images.decode` reads. Where a directory
+    is cut off, or said to lie behind the end of the file, it is the last one, and that page cannot
+    be read.
+
+    Returns:
+        Their positions in the file, at least one.
     """
-    pages, seen = 0, set[int]()
+    pages: list[int] = []
+    directory, seen = 0, set[int]()
     try:
         tiff = _Tiff(data)
         directory = tiff.first_directory()
         while directory and directory not in seen and len(seen) < _MAX_PAGES:
             entries = tiff.entries(directory)
-            pages += not seen or not _is_thumbnail(tiff, entries)
+            if not seen or not _is_thumbnail(tiff, entries):
+                pages.append(directory)
             seen.add(directory)
             directory = tiff.offset(entries.stop)
     except struct.error:
-        pass
-    return max(1, pages)
+        if directory not in seen:
+            pages.append(directory)
+    return pages or [directory]
+
+
+def with_first_directory(data: bytes, directory: int) -> bytes:
+    """Make a page the first one of its TIFF, so that Pillow reads it without looking at others.
+
+    Args:
+        data: the file.
+        directory: the position of that page's directory, one of `page_directories`.
+    """
+    try:
+        tiff = _Tiff(data)
+    except struct.error:
+        return data
+    at = tiff.offset_bytes
+    pointer = struct.pack(tiff.order + tiff.offset_code, directory)
+    return data[:at] + pointer + data[2 * at :]
 
 
 def _is_thumbnail(tiff: _Tiff, entries: range) -> bool:

@@ -1,0 +1,84 @@
+"""The bytes of an image -> a document: all pages of a TIFF, all frames of a GIF, else one page."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from types import TracebackType
+from typing import Self
+
+from ocr_runtime.documents import gif, tiff
+from ocr_runtime.documents.document import Limits
+from ocr_runtime.documents.encoded import EncodedImage
+from ocr_runtime.documents.gif_frames import GifScreen
+from ocr_runtime.documents.images import (
+    PageImage,
+    decode_prepared,
+    format_of,
+    page_of,
+    prepare,
+    refusing,
+)
+from ocr_runtime.documents.page_numbers import select
+
+_TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_MAX_GIF_FRAMES = 10_000
+
+
+class ImageDocument:
+    """An image file as a `Document`. Each page is decoded as `images.decode` decodes the first.
+
+    Raises:
+        UnsupportedImage: not an image, or one that is damaged before its first page.
+        InvalidOption, TooManyPages: see `page_numbers.select`.
+    """
+
+    def __init__(self, data: bytes, *, limits: Limits, pages: str | None = None) -> None:
+        self.data = data
+        self._max_pixels = limits.max_pixels
+        self._directories: list[int] = []
+        self._frames: list[gif.GifFrame] = []
+        self._file = EncodedImage(data=data)
+        with refusing(data):
+            self.format = self._look()
+        self.pages = max(1, len(self._directories), len(self._frames))
+        self.numbers: Sequence[int] = select(pages, count=self.pages, most=limits.max_pages)
+        self._screen: GifScreen | None = None
+
+    def _look(self) -> str:
+        """Find the pages; return the format."""
+        if self.data.startswith(_TIFF_SIGNATURES):
+            self._directories = tiff.page_directories(self.data)
+            return "TIFF"
+        self._file = prepare(self.data)
+        if self.data.startswith(gif.SIGNATURES):
+            self._frames = gif.frames(self.data, most=_MAX_GIF_FRAMES)
+            return "GIF"
+        return format_of(self._file)
+
+    def page(self, number: int) -> PageImage:
+        """Decode one page; see `images.decode` for what it raises."""
+        with refusing(self.data):
+            if self._directories:
+                page = tiff.with_first_directory(self.data, self._directories[number - 1])
+                file = EncodedImage(data=page, pages=self.pages)
+                return decode_prepared(file, max_pixels=self._max_pixels)
+            if number > 1:
+                return self._gif_page(number)
+            page_image = decode_prepared(self._file, max_pixels=self._max_pixels)
+            return replace(page_image, pages=max(page_image.pages, self.pages))
+
+    def _gif_page(self, number: int) -> PageImage:
+        self._screen = self._screen or GifScreen(
+            self.data, self._frames, max_pixels=self._max_pixels
+        )
+        return page_of(self._screen.at(number - 1), pages=self.pages)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._screen = None

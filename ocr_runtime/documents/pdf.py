@@ -1,0 +1,146 @@
+"""The bytes of a PDF -> a document, each of its pages rendered in the process of this document."""
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from ocr_runtime.documents.document import Limits
+from ocr_runtime.documents.images import PageImage
+from ocr_runtime.documents.page_numbers import select
+from ocr_runtime.documents.pdf_process import PdfCrash, PdfProcess, PdfTimeout
+from ocr_runtime.errors import (
+    EmptyDocument,
+    ImageTooLarge,
+    OCRError,
+    PageTooSlow,
+    PasswordRequired,
+    UnsupportedDocument,
+    WrongPassword,
+)
+
+_MAX_PASSWORD = 1000
+"""Characters of a password that are looked at: more than any has, and hashed in no time."""
+
+_MAX_ENDED = 3
+"""How many pages of a document may crash or hang before no further one is tried."""
+
+
+class PdfDocument:
+    """A PDF as a `Document`. Its process is started anew for the page after one that ended it.
+
+    Args:
+        data: the file.
+        limits: how much of it is rendered.
+        pages: which pages, as in `page_numbers.select`; None: all.
+        dpi: density of the pages; None: that of their images, 200 to 300. A page that would have
+            too many pixels is rendered at a lower one, down to 72.
+        password: for an encrypted file.
+
+    Raises:
+        PasswordRequired, WrongPassword: it is encrypted.
+        UnsupportedDocument: it is damaged beyond repair, or PDFium fails on it.
+        EmptyDocument: it has no pages.
+        PageTooSlow: it takes too long to open.
+        InvalidOption, TooManyPages: see `page_numbers.select`.
+    """
+
+    format = "PDF"
+
+    def __init__(
+        self,
+        data: bytes,
+        *,
+        limits: Limits,
+        pages: str | None = None,
+        dpi: int | None = None,
+        password: str | None = None,
+    ) -> None:
+        self.data = data
+        self._limits, self._dpi, self._password = (
+            limits,
+            dpi,
+            (password or "")[:_MAX_PASSWORD] or None,
+        )
+        self._ended = 0
+        self._process, self.pages = self._open()
+        try:
+            if not self.pages:
+                raise EmptyDocument
+            self.numbers: Sequence[int] = select(pages, count=self.pages, most=limits.max_pages)
+        except OCRError:
+            self._process.end()
+            raise
+
+    def page(self, number: int) -> PageImage:
+        """Render one page.
+
+        Raises:
+            UnsupportedDocument: this page is damaged, or PDFium fails on it.
+            ImageTooLarge: it has more than the accepted pixels even at 72 dpi.
+            PageTooSlow: it takes too long.
+        """
+        if self._process.ended:
+            if self._ended >= _MAX_ENDED:
+                raise UnsupportedDocument(f"Page {number} was not tried, as others failed.")
+            self._process, _ = self._open()
+        try:
+            request = {"index": number - 1, "dpi": self._dpi}
+            reply, pixels = self._process.ask(request, seconds=self._limits.page_seconds)
+        except PdfTimeout as exc:
+            self._ended += 1
+            seconds = f"{self._limits.page_seconds:g} seconds"
+            raise PageTooSlow(f"Rendering page {number} takes longer than {seconds}.") from exc
+        except PdfCrash as exc:
+            self._ended += 1
+            raise UnsupportedDocument(f"Page {number} cannot be rendered.") from exc
+        if "failure" in reply:
+            raise self._failure(number, *reply["failure"])
+        return self._page_image(reply, pixels)
+
+    def _open(self) -> tuple[PdfProcess, int]:
+        """Start a process; return it with the number of pages."""
+        limits = self._limits
+        process = PdfProcess(self.data, password=self._password, max_pixels=limits.max_pixels)
+        try:
+            reply, _ = process.ask({}, seconds=limits.page_seconds)
+        except PdfTimeout as exc:
+            seconds = f"{limits.page_seconds:g} seconds"
+            raise PageTooSlow(f"Opening the PDF takes longer than {seconds}.") from exc
+        except PdfCrash as exc:
+            raise UnsupportedDocument from exc
+        if "failure" not in reply:
+            return process, int(reply["pages"])
+        process.end()
+        if reply["failure"] == ["password"]:
+            raise WrongPassword if self._password else PasswordRequired
+        raise UnsupportedDocument
+
+    def _failure(self, number: int, kind: str, *more: Any) -> OCRError:
+        if kind == "too large":
+            width, height = more
+            return ImageTooLarge(
+                f"Page {number} measures {width:.0f} x {height:.0f} inches, which is more than "
+                f"{self._limits.max_pixels} pixels at 72 dpi."
+            )
+        if kind == "memory":
+            return UnsupportedDocument(f"Page {number} takes too much memory to render.")
+        return UnsupportedDocument(f"Page {number} is damaged.")
+
+    def _page_image(self, reply: dict[str, Any], pixels: np.ndarray) -> PageImage:
+        height, width = pixels.shape[:2]
+        return PageImage(
+            pixels=pixels, width=width, height=height, pages=self.pages, dpi=float(reply["dpi"])
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._process.end()
