@@ -17,9 +17,10 @@ _CONTRAST = 96
 _WINDOW = 9
 """Side of the window, in cells, in which nearly every cell must have dots."""
 
-_DENSITY = 0.95
-"""Share of the cells of a window that have dots. Between letters there are empty cells: on 17 drawn
-pages no window reaches 0.85, and of small bold print on a real page some reach 0.93."""
+_SURE, _LIKELY = 0.95, 0.85
+"""Share of the cells of a window that have dots. A screen has a window with the first, and reaches
+as far as windows have the second. Between letters there are empty cells: on 17 drawn pages no
+window has 0.85, and of small bold print on a real page some have 0.93."""
 
 _SIGMA = 1.5
 """Of the Gaussian that smooths a screen, in pixels. On two real pages with screens it took the
@@ -47,5 +48,7 @@ def _screens(pixels: np.ndarray) -> np.ndarray:
     contrast = cv2.subtract(cv2.dilate(green, cell), cv2.erode(green, cell))[::_CELL, ::_CELL]
     dots = (contrast > _CONTRAST).astype(np.float32)
     window = (_WINDOW, _WINDOW)
-    dense = cv2.boxFilter(dots, -1, window, borderType=cv2.BORDER_REPLICATE) >= _DENSITY
-    return np.asarray(cv2.dilate(dense.astype(np.uint8), np.ones(window, np.uint8)))
+    density = cv2.boxFilter(dots, -1, window, borderType=cv2.BORDER_REPLICATE)
+    _, parts = cv2.connectedComponents((density >= _LIKELY).astype(np.uint8))
+    screens = np.isin(parts, np.unique(parts[density >= _SURE]))
+    return np.asarray(cv2.dilate(screens.astype(np.uint8), np.ones(window, np.uint8)))
