@@ -10,14 +10,12 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 import bentoml
 
-from ocr_runtime.documents.images import decode
-from ocr_runtime.serving import logs, metrics, openapi, startup
+from ocr_runtime.serving import logs, openapi, startup
+from ocr_runtime.serving.answers import Answer
 from ocr_runtime.serving.endpoints import ENDPOINTS, Endpoint
 from ocr_runtime.serving.methods import ParseForm, with_endpoints
 from ocr_runtime.serving.middleware import install_middleware
-from ocr_runtime.serving.pool import Grant, Pool
-from ocr_runtime.serving.requests import validate_request
-from ocr_runtime.serving.state import request_state
+from ocr_runtime.serving.pool import Pool
 from ocr_runtime.settings import Settings, SettingsError
 
 try:
@@ -66,20 +64,9 @@ class RapidOCRService:
         gc.freeze()  # what is loaded stays: the garbage collector need not look through it again
 
     async def answer(self, endpoint: Endpoint, parse_form: ParseForm) -> Any:
-        """Read one image and answer as the endpoint's record says; called by its method."""
-
-        def read(grant: Grant) -> Any:
-            started()
-            with metrics.stage("decode"):
-                image, options = validate_request(parse_form(), strict=settings.strict)
-                page_image = decode(image, max_pixels=settings.max_pixels)
-            page = self.engine.read(page_image, options, grant=grant, stage=metrics.stage)
-            request_state().record_result(page_image, page)
-            with metrics.stage("encode"):
-                return endpoint.write(page, settings)
-
-        with metrics.queued() as started:
-            return await self.pool.run(read, caller=request_state().caller)
+        """Read a document and answer as the endpoint's record says; called by its method."""
+        answer = Answer(endpoint, parse_form, engine=self.engine, pool=self.pool, settings=settings)
+        return await answer.send()
 
     @bentoml.on_shutdown
     def stop(self) -> None:

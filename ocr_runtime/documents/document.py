@@ -42,7 +42,8 @@ class Document(Protocol):
 
     Args:
         data: the file as it was sent.
-        format: "PDF", or the name of an image format as in `images.FORMATS`.
+        format: "PDF", or the name of an image format as in `images.FORMATS`; empty if only the
+            first page of an image was asked for.
         numbers: the pages that were asked for, from 1, in the order of the document.
         pages: how many pages the document has. Of animations that are no GIF only the first frame
             is a page; their `PageImage.pages` says how many frames they have.

@@ -11,6 +11,7 @@ from ocr_runtime.documents.encoded import EncodedImage
 from ocr_runtime.documents.gif_frames import GifScreen
 from ocr_runtime.documents.images import (
     PageImage,
+    decode,
     decode_prepared,
     format_of,
     page_of,
@@ -82,3 +83,24 @@ class ImageDocument:
         traceback: TracebackType | None,
     ) -> None:
         self._screen = None
+
+
+class FirstPage:
+    """The first page or frame of an image as a `Document`; nothing else of it is looked at."""
+
+    def __init__(self, data: bytes, *, limits: Limits) -> None:
+        self.data = data
+        self.format = ""
+        self.numbers: Sequence[int] = [1]
+        self.pages = 1
+        self._max_pixels = limits.max_pixels
+
+    def page(self, _number: int) -> PageImage:
+        """Decode it; see `images.decode` for what it raises."""
+        return decode(self.data, max_pixels=self._max_pixels)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing is held."""

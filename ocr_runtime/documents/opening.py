@@ -1,7 +1,7 @@
 """The bytes of an untrusted file -> a document, whatever its format."""
 
 from ocr_runtime.documents.document import Document, Limits
-from ocr_runtime.documents.image_document import ImageDocument
+from ocr_runtime.documents.image_document import FirstPage, ImageDocument
 from ocr_runtime.documents.images import ACCEPTED, PDF, UnknownFormat, from_base64, guess, is_image
 from ocr_runtime.documents.pdf import PdfDocument
 from ocr_runtime.errors import UnsupportedDocument
@@ -46,3 +46,13 @@ def open_document(
             "This is neither a PDF nor an image in one of the accepted formats: "
             f"{ACCEPTED}.{guess(file)}"
         ) from exc
+
+
+def open_image(data: bytes | str, *, limits: Limits) -> Document:
+    """Open an image as a document of its first page; see `images.decode` for what it raises."""
+    return FirstPage(from_base64(data) if isinstance(data, str) else data, limits=limits)
+
+
+def is_file(data: bytes) -> bool:
+    """Whether bytes begin as a PDF or an image does, whatever follows."""
+    return is_image(data) or bool(PDF.match(data))

@@ -1,13 +1,14 @@
-"""The body of a request -> its fields, unchecked, in the three content types.
+"""The body of a request -> its fields, unchecked.
 
-multipart/form-data                 image_file as bytes, all other fields as text
+multipart/form-data                 the file as bytes, all other fields as text
 application/x-www-form-urlencoded   all fields as text
 application/json                    the values as JSON gives them
+image/*, application/pdf, other     the body is the file, the fields are query parameters
 """
 
 import json
 import logging
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -16,6 +17,7 @@ from python_multipart import FormParser
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 
+from ocr_runtime.documents.opening import is_file
 from ocr_runtime.errors import AmbiguousImage, MalformedRequest, UnsupportedMediaType
 
 _Parameters = dict[bytes, bytes]
@@ -46,41 +48,86 @@ class ParsedForm:
     ignored: tuple[str, ...] = ()
 
 
-def separated(fields: dict[str, Any], *, names: Collection[str]) -> ParsedForm:
-    """Separate the fields with one of `names` from all others."""
+@dataclass(frozen=True, kw_only=True)
+class Names:
+    """The fields that an endpoint knows.
+
+    Args:
+        fields: names that a caller may use, each with the field that it names.
+        file: the field that holds the bytes of a file.
+        text: the field that holds a file as base64.
+    """
+
+    fields: Mapping[str, str]
+    file: str
+    text: str
+
+
+def separated(fields: dict[str, Any], *, names: Names) -> ParsedForm:
+    """Separate the fields that the endpoint knows from all others."""
     return _unique(fields.items(), names)
 
 
-def parse(content_type: str, body: bytes, *, names: Collection[str]) -> ParsedForm:
+def parse(
+    content_type: str, body: bytes, *, names: Names, query: Iterable[tuple[str, str]] = ()
+) -> ParsedForm:
     """Split a body into its fields.
 
     Args:
         content_type: the header of the request.
         body: as it was sent.
         names: of the fields that the endpoint knows; all others are only named in the result.
+        query: the parameters of the address; read only if the body itself is the file.
 
     Raises:
-        UnsupportedMediaType: `content_type` is none of the three.
+        UnsupportedMediaType: `content_type` is none of the three, nor that of a file.
         MalformedRequest: the body is not what `content_type` says, or it repeats an option.
-        AmbiguousImage: the body repeats an image.
+        AmbiguousImage: the body repeats a file.
     """
+    query = list(query)
     media_type, parameters = parse_options_header(content_type)
-    if not media_type and not body:
-        return ParsedForm({})
-    try:
-        read = READERS[media_type.strip().decode("latin-1")]
-    except KeyError as exc:
-        raise UnsupportedMediaType(f"Send the fields as one of: {', '.join(READERS)}.") from exc
-    return read(body, parameters, names)
+    kind = media_type.strip().decode("latin-1")
+    if _is_file(kind, body):
+        return _unique(
+            [(names.file, body), *((n, v) for n, v in query if n not in _files(names))], names
+        )
+    if not kind and not body:
+        form = ParsedForm({})
+    elif kind in READERS:
+        form = READERS[kind](body, parameters, names)
+    else:
+        raise UnsupportedMediaType(
+            f"Send the fields as one of: {', '.join(READERS)}; or a file itself, as image/*, "
+            "application/pdf or application/octet-stream."
+        )
+    return ParsedForm(form.fields, (*form.ignored, *dict(query)))
 
 
-def _multipart(body: bytes, parameters: _Parameters, names: Collection[str]) -> ParsedForm:
+def _is_file(kind: str, body: bytes) -> bool:
+    """Whether a body is itself the file: by its content type, or as `curl --data-binary` sends it.
+
+    curl -T states no content type; --data-binary states that of a form.
+    """
+    if kind.startswith("image/") or kind in _FILE_KINDS:
+        return True
+    return kind in ("", "application/x-www-form-urlencoded") and is_file(body)
+
+
+_FILE_KINDS = ("application/pdf", "application/octet-stream")
+
+
+def _files(names: Names) -> set[str]:
+    return {name for name, field in names.fields.items() if field in (names.file, names.text)}
+
+
+def _multipart(body: bytes, parameters: _Parameters, names: Names) -> ParsedForm:
     pairs: list[tuple[str, Any]] = []
     ended: list[bool] = []
 
     def add(name: bytes, value: bytes) -> None:
         key = name.decode("utf-8", "replace")
-        pairs.append((key, value if key == "image_file" else _text(value)))
+        is_file = names.fields.get(key) == names.file
+        pairs.append((key, value if is_file else _text(value)))
         if len(pairs) > _MAX_FIELDS:
             raise FormParserError("too many fields")
 
@@ -109,15 +156,15 @@ def _multipart(body: bytes, parameters: _Parameters, names: Collection[str]) -> 
     return _unique(pairs, names)
 
 
-def _urlencoded(body: bytes, _: _Parameters, names: Collection[str]) -> ParsedForm:
+def _urlencoded(body: bytes, _: _Parameters, names: Names) -> ParsedForm:
     if body.count(b"&") >= _MAX_FIELDS:
         raise MalformedRequest("The form has too many fields.")
     pairs = [field.partition(b"=") for field in body.split(b"&") if field]
     unescaped = ((_unescaped(name), _text(_unescaped(value))) for name, _, value in pairs)
     form = _unique(unescaped, names)
-    image_data = form.fields.get("image_data", "")
-    if image_data.strip() and b"%2B" not in body.upper():  # base64 whose "+" were not escaped
-        form.fields["image_data"] = image_data.replace(" ", "+")
+    base64 = form.fields.get(names.text, "")
+    if base64.strip() and b"%2B" not in body.upper():  # base64 whose "+" were not escaped
+        form.fields[names.text] = base64.replace(" ", "+")
     return form
 
 
@@ -131,7 +178,7 @@ def _unescaped(text: bytes) -> str:
     return unquote_to_bytes(text).decode("utf-8", "replace")
 
 
-def _json(body: bytes, _: _Parameters, names: Collection[str]) -> ParsedForm:
+def _json(body: bytes, _: _Parameters, names: Names) -> ParsedForm:
     if body.count(b",") > _MAX_VALUES:
         raise MalformedRequest("The JSON has too many values.")
     try:
@@ -147,18 +194,19 @@ class _Object(list[tuple[str, Any]]):
     """The pairs of a JSON object, as they were sent: a name may be there twice."""
 
 
-def _unique(pairs: Iterable[tuple[str, Any]], names: Collection[str]) -> ParsedForm:
+def _unique(pairs: Iterable[tuple[str, Any]], names: Names) -> ParsedForm:
     fields: dict[str, Any] = {}
     ignored: dict[str, None] = {}  # a set that keeps the order
     for name, value in pairs:
-        if name not in names:
+        field = names.fields.get(name)
+        if field is None:
             ignored[name] = None
-        elif name in fields:
-            if name.startswith("image_"):
+        elif field in fields:
+            if field in (names.file, names.text):
                 raise AmbiguousImage
             raise MalformedRequest(f"The field {name} was sent more than once.")
         else:
-            fields[name] = value
+            fields[field] = value
     return ParsedForm(fields, tuple(ignored))
 
 
@@ -175,7 +223,7 @@ def _text(value: bytes | str) -> str:
     return text
 
 
-READERS: dict[str, Callable[[bytes, _Parameters, Collection[str]], ParsedForm]] = {
+READERS: dict[str, Callable[[bytes, _Parameters, Names], ParsedForm]] = {
     "multipart/form-data": _multipart,
     "application/x-www-form-urlencoded": _urlencoded,
     "application/json": _json,

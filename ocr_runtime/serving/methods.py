@@ -10,7 +10,8 @@ pool, since parsing takes time too.
 import functools
 import logging
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Annotated, Any, Protocol, TypeVar
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Protocol, TypeVar
 
 import bentoml
 from pydantic import BaseModel, ConfigDict
@@ -53,6 +54,9 @@ def with_endpoints(endpoints: Iterable[Endpoint]) -> Callable[[S], S]:
 
 
 def _api_method(endpoint: Endpoint) -> Any:
+    request = endpoint.request
+    names = forms.Names(fields=request.names(), file=request.file_field, text=request.text_field)
+
     async def method(
         self: Answering,
         *,
@@ -63,7 +67,7 @@ def _api_method(endpoint: Endpoint) -> Any:
         if refused is not None:
             return error_response(refused)
         if parse is None:
-            parse = functools.partial(forms.separated, fields, names=endpoint.request.model_fields)
+            parse = functools.partial(forms.separated, fields, names=names)
         try:
             return await self.answer(endpoint, functools.partial(_parse_and_tell, parse))
         except OCRError as exc:  # BentoML would answer what is raised with a body of its own
@@ -75,8 +79,9 @@ def _api_method(endpoint: Endpoint) -> Any:
     method.__name__ = method.__qualname__ = endpoint.name
     method.__doc__ = endpoint.summary
     method.__annotations__["return"] = _typed_answer(endpoint)
-    bases = (FormLeftUnparsed, endpoint.request, bentoml.IODescriptor)
-    spec = type("Form", bases, {"__doc__": endpoint.request.__doc__, "__module__": __name__})
+    bases = (FormLeftUnparsed, request, bentoml.IODescriptor)
+    own = {"__doc__": request.__doc__, "__module__": __name__, "form_names": names}
+    spec = type("Form", bases, own)
     return bentoml.api(method, route=endpoint.route, input_spec=spec)
 
 
@@ -88,13 +93,15 @@ def _typed_answer(endpoint: Endpoint) -> Any:
     """
     if issubclass(endpoint.answer, BaseModel):
         return endpoint.answer
-    return Annotated[endpoint.answer, bentoml.validators.ContentType(endpoint.media_type)]
+    kind = Path if endpoint.answer is bytes else endpoint.answer
+    return Annotated[kind, bentoml.validators.ContentType(endpoint.media_type)]
 
 
 def _parse_and_tell(parse: ParseForm) -> forms.ParsedForm:
     """Parse a form, and tell the caller what is ignored, query parameters included."""
     form = parse()
-    return forms.ParsedForm(form.fields, request_state().record_ignored(form.ignored))
+    request_state().record_ignored(form.ignored)
+    return form
 
 
 class UnparsedForm(BaseModel):
@@ -112,6 +119,8 @@ class FormLeftUnparsed:
     An error is handed to the method too: BentoML would answer it with a body of its own.
     """
 
+    form_names: ClassVar[forms.Names]
+
     @classmethod
     async def from_http_request(cls, request: Request, _serde: object) -> UnparsedForm:
         try:
@@ -124,5 +133,7 @@ class FormLeftUnparsed:
         except ClientDisconnect:
             return UnparsedForm(refused=MalformedRequest("The body never came to its end."))
         content_type = request.headers.get("content-type", "")
-        names = frozenset(cls.model_fields)  # type: ignore[attr-defined]
-        return UnparsedForm(parse=functools.partial(forms.parse, content_type, body, names=names))
+        parse = functools.partial(
+            forms.parse, content_type, body, names=cls.form_names, query=request_state().query
+        )
+        return UnparsedForm(parse=parse)

@@ -137,6 +137,11 @@ def stage(name: str) -> Iterator[None]:
         yield
 
 
+def count_stage(name: str, seconds: float) -> None:
+    """Count the time that a request spent in a stage."""
+    _stage_seconds.labels(name).observe(seconds)
+
+
 @contextmanager
 def queued() -> Iterator[Callable[[], None]]:
     """Count a request as waiting for a thread.

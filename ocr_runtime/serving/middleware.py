@@ -164,7 +164,7 @@ class RequestContext(Layer):
         state = RequestState(
             given if _SAFE_ID.fullmatch(given) else uuid.uuid4().hex,
             endpoint=self._endpoints.get(scope["path"]),
-            query=tuple(dict.fromkeys(name for name, _ in query)),
+            query=tuple(query),
         )
         begin_request(state)
 

@@ -75,7 +75,14 @@ class Pool:
         """Calls that have a thread."""
         return self._threads - self._idle
 
-    async def run(self, work: Callable[[Grant], T], *, caller: str = "") -> T:
+    async def run(
+        self,
+        work: Callable[[Grant], T],
+        *,
+        caller: str = "",
+        admitted: bool = False,
+        seconds: float | None = None,
+    ) -> T:
         """Compute `work` on a thread of the pool.
 
         Work whose result nobody waits for, after the timeout or when the task is cancelled, is
@@ -85,24 +92,29 @@ class Pool:
         Args:
             work: called with a `Grant`, which it must ask before each run of a model.
             caller: name of the caller; callers take turns.
+            admitted: whether this goes on with what was admitted before, so that it is queued
+                even if the queue is full.
+            seconds: longest time to wait and compute; None: that of the pool.
 
         Returns:
             what `work` returns.
 
         Raises:
-            Busy: the queue is full, or so long that the result would come too late.
+            Busy: the queue is full, or so long that the result would come too late; or the call
+                gave way to another caller.
             Timeout: there was no result in time.
         """
         abandoned = threading.Event()
-        deadline = time.monotonic() + self._timeout_seconds
+        seconds = self._timeout_seconds if seconds is None else seconds
+        deadline = time.monotonic() + seconds
 
         def check() -> None:
             if abandoned.is_set() or time.monotonic() > deadline:
                 raise Timeout
 
         try:
-            async with asyncio.timeout(self._timeout_seconds):
-                await self._turn(caller)
+            async with asyncio.timeout(seconds):
+                await self._turn(caller, admitted=admitted)
                 return await self._compute(functools.partial(self._timed, work, check))
         except TimeoutError as exc:
             raise Timeout from exc
@@ -128,14 +140,15 @@ class Pool:
         self._queue.cancel()
         self._executor.shutdown(wait=False, cancel_futures=True)
 
-    async def _turn(self, caller: str) -> None:
+    async def _turn(self, caller: str, *, admitted: bool) -> None:
         """Wait for a thread."""
         if self._idle:
             self._idle -= 1
             return
-        self.admit(caller)
-        if len(self._queue) >= self._max_queue:
-            self._drop_one()
+        if not admitted:
+            self.admit(caller)
+            if len(self._queue) >= self._max_queue:
+                self._drop_one()
         place = self._queue.join(caller)
         try:
             await place

@@ -1,23 +1,27 @@
-"""What a caller sends: an image and how it is to be read.
+"""What a caller sends: a document or an image, and how it is to be read.
 
-raw fields --validate_request--> image, ReadingOptions
+raw fields --validate_request--> Sent --open--> document
 """
 
 import re
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, ClassVar, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
+from ocr_runtime.documents.document import Document, Limits, TextLayer
 from ocr_runtime.documents.images import ACCEPTED
+from ocr_runtime.documents.opening import open_document, open_image
 from ocr_runtime.errors import (
     AmbiguousImage,
     InvalidBase64,
     InvalidOption,
     MissingImage,
     UnknownField,
+    UnsupportedDocument,
     UnsupportedImage,
 )
 from ocr_runtime.reading.page import ReadingOptions
@@ -26,6 +30,12 @@ from ocr_runtime.serving.forms import ParsedForm
 
 def _missing() -> Any:
     """`None`, which BentoML's schema of a file cannot have as a plain default."""
+
+
+_BASE64_FORMS = (
+    "standard or URL-safe alphabet, with or without padding, line breaks or a "
+    "`data:{media_type};base64,` prefix."
+)
 
 
 class Image(BaseModel):
@@ -39,8 +49,25 @@ class Image(BaseModel):
     image_data: str = Field(
         default_factory=_missing,
         json_schema_extra={"minLength": 1},
-        description="The same as base64: standard or URL-safe alphabet, with or without padding, "
-        "line breaks or a `data:image/...;base64,` prefix.",
+        description="The same as base64: " + _BASE64_FORMS.format(media_type="image/..."),
+    )
+
+
+class File(BaseModel):
+    """One document, as a file or as text."""
+
+    file: Path = Field(
+        default_factory=_missing,
+        json_schema_extra={"format": "binary"},
+        description=f"A PDF or an image: {ACCEPTED}. Its name and declared content type do not "
+        "matter. `image_file` and `document_file` are other names of this field.",
+    )
+    data: str = Field(
+        default_factory=_missing,
+        json_schema_extra={"minLength": 1},
+        description="The same as base64: "
+        + _BASE64_FORMS.format(media_type="...")
+        + " `image_data` is another name of this field.",
     )
 
 
@@ -77,114 +104,242 @@ class RequestOptions(ReadingOptions):
         return value
 
 
-def _one_image(schema: dict[str, Any]) -> None:
+class DocumentOptions(RequestOptions):
+    """The same, and which pages of a document are read, and how."""
+
+    pages: str | None = Field(
+        default=None,
+        description="Numbers and ranges of the pages to read, as `1-3,7` or `3-`; all pages if "
+        "missing.",
+    )
+    dpi: int | None = Field(
+        default=None,
+        ge=72,
+        le=600,
+        description="Pixels per inch at which pages of a PDF are rendered; if missing, those of "
+        "the page's own images, 200 to 300.",
+    )
+    password: str | None = Field(default=None, description="Password of an encrypted PDF.")
+    text_layer: TextLayer | None = Field(
+        default=None,
+        description="Whether the own text of a PDF is taken: `auto`, the default: page by page, "
+        "where it can be trusted, other pages are read by OCR; `never`: all pages are read by "
+        "OCR; `only`: nothing is read by OCR.",
+    )
+
+    @field_validator("pages", "dpi", "password", "text_layer", mode="before")
+    @classmethod
+    def _none_if_empty(cls, value: object, info: ValidationInfo) -> object:
+        if value == "":
+            return None
+        if isinstance(value, bool) or (
+            isinstance(value, str) and info.field_name == "dpi" and "_" in value
+        ):
+            raise ValueError("pydantic takes True for 1 and 1_0 for 10")
+        return str(value) if isinstance(value, int) and info.field_name == "pages" else value
+
+
+class Request(RequestOptions):
+    """What an endpoint takes.
+
+    Args:
+        file_field, text_field: names of the fields that hold the file: its bytes, its base64.
+        synonyms: other names of fields.
+        options: the model of all other fields.
+    """
+
+    file_field: ClassVar[str]
+    text_field: ClassVar[str]
+    synonyms: ClassVar[Mapping[str, str]] = {}
+    options: ClassVar[type[RequestOptions]]
+
+    @classmethod
+    def names(cls) -> dict[str, str]:
+        """The names of fields that a caller may send, each with the field that it names."""
+        return {name: name for name in cls.model_fields} | dict(cls.synonyms)
+
+
+def _one_file(schema: dict[str, Any]) -> None:
     _without_null(schema)
-    schema["oneOf"] = [{"required": ["image_file"]}, {"required": ["image_data"]}]
+    files = [name for name in schema["properties"] if name in _FILES]
+    schema["oneOf"] = [{"required": [name]} for name in files]
 
 
-class OCRRequest(RequestOptions, Image):
+_FILES = ("image_file", "image_data", "file", "data")
+
+
+class OCRRequest(Request, Image):
     """One image and how to read it. Send either `image_file` or `image_data`."""
 
-    model_config = ConfigDict(json_schema_extra=_one_image)
+    model_config = ConfigDict(json_schema_extra=_one_file)
+    file_field = "image_file"
+    text_field = "image_data"
+    options = RequestOptions
+
+
+class DocumentRequest(DocumentOptions, Request, File):
+    """One document and how to read it. Send either `file` or `data`."""
+
+    model_config = ConfigDict(json_schema_extra=_one_file)
+    file_field = "file"
+    text_field = "data"
+    synonyms = {"image_file": "file", "document_file": "file", "image_data": "data"}
+    options = DocumentOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sent:
+    """A checked request.
+
+    Args:
+        data: the file, as bytes or as base64 text.
+        options: everything else.
+    """
+
+    data: bytes | str
+    options: RequestOptions
+
+    def open(self, limits: Limits) -> Document:
+        """Open the file; see `open_document` and `open_image` for what they raise."""
+        options = self.options
+        if not isinstance(options, DocumentOptions):
+            return open_image(self.data, limits=limits)
+        return open_document(
+            self.data,
+            limits=limits,
+            pages=options.pages,
+            dpi=options.dpi,
+            password=options.password,
+        )
 
 
 def validate_request(
-    form: ParsedForm, *, strict: bool = False
-) -> tuple[bytes | str, ReadingOptions]:
-    """Separate the image from the options, and check both.
+    form: ParsedForm, request: type[Request] = OCRRequest, *, strict: bool = False
+) -> Sent:
+    """Separate the file from the options, and check both.
 
     Args:
-        form: unchecked fields of `OCRRequest`, and the names of what else was sent.
+        form: unchecked fields of `request`, and the names of what else was sent.
+        request: what the endpoint takes.
         strict: whether anything else is refused.
-
-    Returns:
-        The encoded image, as bytes or as base64 text, and the options.
 
     Raises:
         UnknownField: something was ignored, and that is not allowed.
-        MissingImage, AmbiguousImage: not exactly one image; an empty one counts as missing.
-        InvalidBase64, UnsupportedImage: the image's field holds something else than an image.
+        MissingImage, AmbiguousImage: not exactly one file; an empty one counts as missing.
+        InvalidBase64, UnsupportedImage, UnsupportedDocument: the file's field holds something else.
         InvalidOption: an option is not of its type or range.
     """
     if strict and form.ignored:
-        raise UnknownField(_unknown(form.ignored[0]))
-    image = _image(form.fields, form.ignored)
+        raise UnknownField(_unknown(form.ignored[0], request))
+    data = _file(form.fields, form.ignored, request)
     try:
-        options = RequestOptions.model_validate(form.fields)
+        return Sent(data=data, options=request.options.model_validate(form.fields))
     except ValidationError as exc:
-        raise InvalidOption(_expectation(str(exc.errors()[0]["loc"][0]))) from exc
-    return image, options
+        name = str(exc.errors()[0]["loc"][0])
+        raise InvalidOption(_expectation(name, request)) from exc
 
 
-def _image(fields: Mapping[str, Any], ignored: Collection[str]) -> bytes | str:
-    image_file, image_data = fields.get("image_file"), fields.get("image_data")
-    if isinstance(image_data, str):
-        image_data = image_data.strip()
-    if isinstance(image_file, Path):  # where the method is called in process
-        image_file = image_file.read_bytes()
-    images = [image for image in (image_file, image_data) if image not in (None, "", b"")]
-    if len(images) > 1:
-        raise AmbiguousImage
-    if not images:
-        raise MissingImage(_right_names(ignored) if ignored else "")
-    (image,) = images
-    if image is image_data:
-        if not isinstance(image, str):
-            raise InvalidBase64
-        if _URL.match(image):
-            raise InvalidBase64(f"image_data holds a URL. {_NEVER_FETCHED}")
-        return image
-    if not isinstance(image, bytes):
-        raise UnsupportedImage(_not_a_file(str(image)))
-    if not image.translate(None, _PRINTABLE):  # no format of images consists of text alone
-        raise UnsupportedImage(_not_a_file(image.decode("ascii")))
-    return image
+def _file(
+    fields: Mapping[str, Any], ignored: Collection[str], request: type[Request]
+) -> bytes | str:
+    file, text = fields.get(request.file_field), fields.get(request.text_field)
+    if isinstance(text, str):
+        text = text.strip()
+    if isinstance(file, Path):  # where the method is called in process
+        file = file.read_bytes()
+    files = [each for each in (file, text) if each not in (None, "", b"")]
+    if len(files) > 1:
+        raise AmbiguousImage(_SENTENCES[request.file_field].ambiguous)
+    if not files:
+        raise MissingImage(_right_names(ignored, request))
+    (data,) = files
+    if data is text:
+        if not isinstance(data, str):
+            raise InvalidBase64(_SENTENCES[request.file_field].no_base64)
+        if _URL.match(data):
+            raise InvalidBase64(f"{request.text_field} holds a URL. {_never_fetched(request)}")
+        return data
+    if not isinstance(data, bytes):
+        raise _not_a_file(str(data), request)
+    if not data.translate(None, _PRINTABLE):  # no format of images consists of text alone
+        raise _not_a_file(data.decode("ascii"), request)
+    return data
 
+
+@dataclass(frozen=True)
+class _Sentences:
+    ambiguous: str
+    no_base64: str
+    unsupported: type[UnsupportedImage] | type[UnsupportedDocument]
+    kind: str
+
+
+_SENTENCES = {
+    "image_file": _Sentences(
+        AmbiguousImage.sentence, InvalidBase64.sentence, UnsupportedImage, "an image"
+    ),
+    "file": _Sentences(
+        "Send either file or data, not both.",
+        "data is not base64.",
+        UnsupportedDocument,
+        "a PDF or an image",
+    ),
+}
 
 _PRINTABLE = bytes(range(32, 127)) + b"\t\r\n"
 _URL = re.compile(r"\s*(?!data:)[a-z][a-z0-9+.-]*://", re.IGNORECASE)
-_NEVER_FETCHED = "URLs are never fetched: send the image itself, or its base64 as image_data."
 _FILE_NAME = re.compile(r"[^\r\n]{0,4095}\.\w{1,5}\s*|[~.]{0,2}[/\\][^\r\n]{0,4095}")
 _BASE64 = re.compile(r"\s*(data:[^,]{0,256};base64,[\s\S]*|[A-Za-z0-9+/_-]{64}[A-Za-z0-9+/_=\s-]*)")
 
 
-def _not_a_file(text: str) -> str:
-    """Explain what was sent as `image_file` in place of a file."""
+def _never_fetched(request: type[Request]) -> str:
+    noun = "image" if request.file_field == "image_file" else "file"
+    return f"URLs are never fetched: send the {noun} itself, or its base64 as {request.text_field}."
+
+
+def _not_a_file(text: str, request: type[Request]) -> UnsupportedImage | UnsupportedDocument:
+    """Explain what was sent in place of a file."""
+    name, said = request.file_field, _SENTENCES[request.file_field]
     if _URL.match(text):
-        return f"image_file holds a URL. {_NEVER_FETCHED}"
+        return said.unsupported(f"{name} holds a URL. {_never_fetched(request)}")
     if _BASE64.fullmatch(text):
-        return "image_file holds base64 text: send that as image_data."
+        return said.unsupported(f"{name} holds base64 text: send that as {request.text_field}.")
     if _FILE_NAME.fullmatch(text):
-        return (
-            "image_file holds the name of a file, not the file. "
-            "With curl, write an @ before the name: -F image_file=@page.png"
+        return said.unsupported(
+            f"{name} holds the name of a file, not the file. "
+            f"With curl, write an @ before the name: -F {name}=@page.png"
         )
-    return (
-        f"image_file is not an image: it must be a file part with an image ({ACCEPTED}). "
-        "Base64 text goes into image_data."
+    part = "an image" if request.file_field == "image_file" else "a PDF or an image"
+    return said.unsupported(
+        f"{name} is not {said.kind}: it must be a file part with {part} ({ACCEPTED}). "
+        f"Base64 text goes into {request.text_field}."
     )
 
 
-def _right_names(ignored: Collection[str]) -> str:
+def _right_names(ignored: Collection[str], request: type[Request]) -> str:
+    noun = "image" if request.file_field == "image_file" else "file"
+    send = f"Send a file as {request.file_field}, or its base64 as {request.text_field}."
+    if not ignored:
+        return "" if noun == "image" else send
     shown = ", ".join(name[:64] for name in list(ignored)[:5])
-    return (
-        f"There is no image: {shown} is not read here. "
-        "Send a file as image_file, or its base64 as image_data."
-    )
+    return f"There is no {noun}: {shown} is not read here. {send}"
 
 
-def _unknown(name: str) -> str:
-    known = list(OCRRequest.model_fields)
+def _unknown(name: str, request: type[Request]) -> str:
+    known = list(request.model_fields)
     close = get_close_matches(name, known, n=1)
     hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}."
     return f"There is no field or query parameter {name[:64]} to read; {hint}"
 
 
-def _expectation(option: str) -> str:
-    schema = RequestOptions.model_json_schema()["properties"][option]
+def _expectation(option: str, request: type[Request]) -> str:
+    schema = request.options.model_json_schema()["properties"][option]
     if "enum" in schema:
         *others, last = schema["enum"]
         return f"{option} must be {', '.join(others)} or {last}."
     if schema["type"] == "boolean":
         return f"{option} must be true or false."
-    return f"{option} must be a number from {schema['minimum']} to {schema['maximum']}."
+    if schema["type"] == "string":
+        return f"{option} must be text."
+    number = "whole number" if schema["type"] == "integer" else "number"
+    return f"{option} must be a {number} from {schema['minimum']} to {schema['maximum']}."

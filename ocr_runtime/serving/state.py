@@ -4,7 +4,7 @@ middleware --begin_request--> RequestState <--request_state-- whoever handles th
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from urllib.parse import quote
@@ -28,7 +28,7 @@ class RequestState:
     Args:
         request_id: the caller's, or a new one.
         endpoint: whose route was asked for; None for every other path.
-        query: names of the query parameters, none of which is read.
+        query: the parameters of the address.
         caller: the API key's digest, or else the address.
         body: what has arrived of the body.
         headers: to be added to the answer.
@@ -38,33 +38,33 @@ class RequestState:
 
     request_id: str
     endpoint: Endpoint | None = None
-    query: tuple[str, ...] = ()
+    query: tuple[tuple[str, str], ...] = ()
     caller: str = ""
     body: Body | None = None
     headers: dict[str, str] = field(default_factory=dict)
     facts: dict[str, int] = field(default_factory=dict)
     outcome: str = "gone"
 
-    def record_ignored(self, fields: Collection[str]) -> tuple[str, ...]:
-        """Tell the caller in a header which fields and query parameters are not read.
+    def record_ignored(self, names: Sequence[str]) -> None:
+        """Tell the caller in a header which fields and query parameters are not read."""
+        if names:
+            self.headers["X-OCR-Ignored"] = ", ".join(map(_shown, names[:_MOST_IGNORED]))
+
+    def record_page(self, image: PageImage, page: Page, *, only: bool) -> None:
+        """Count what was read, for metrics and log line, and tell the caller of it in headers.
 
         Args:
-            fields: names of the ignored fields.
-
-        Returns:
-            These and the names of the query parameters.
+            image: the page.
+            page: what was read from it.
+            only: whether it is the only page that was asked for.
         """
-        ignored = (*fields, *self.query)
-        if ignored:
-            self.headers["X-OCR-Ignored"] = ", ".join(map(_shown, ignored[:_MOST_IGNORED]))
-        return ignored
-
-    def record_result(self, image: PageImage, page: Page) -> None:
-        """Count what was read, for metrics and log line, and tell the caller of unread pages."""
         facts = {"pixels": image.width * image.height, "lines": len(page.lines)}
         metrics.count_page(**facts)
-        self.facts.update(facts)
-        if page.orientation:
+        if not only:
+            facts["pages"] = 1
+        for name, count in facts.items():
+            self.facts[name] = self.facts.get(name, 0) + count
+        if only and page.orientation:
             self.headers["X-OCR-Orientation"] = str(page.orientation)
         if image.pages > 1:
             self.headers["X-OCR-Pages"] = str(image.pages)

@@ -1,0 +1,194 @@
+"""A parsed form -> the answer to its request, computed page by page in the pool.
+
+    form --validate_request--> Sent --open--> document --engine--> pages --Endpoint.write--> parts
+
+Each part is a task of its own in the pool, so that a document of many pages waits its turn beside
+other requests at each page, and holds the pixels of one page only.
+"""
+
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from contextlib import AbstractContextManager, suppress
+from dataclasses import replace
+from typing import Any, Final
+
+from pydantic import BaseModel
+from starlette.responses import Response, StreamingResponse
+
+from ocr_runtime.documents.document import Document, Limits
+from ocr_runtime.errors import Busy, Internal, OCRError, Timeout
+from ocr_runtime.reading.engine import Engine
+from ocr_runtime.reading.page import Page, ReadingOptions, UnreadPage
+from ocr_runtime.serving import metrics
+from ocr_runtime.serving.endpoints import Endpoint
+from ocr_runtime.serving.forms import ParsedForm
+from ocr_runtime.serving.pool import Grant, Pool
+from ocr_runtime.serving.requests import Sent, validate_request
+from ocr_runtime.serving.state import request_state
+from ocr_runtime.settings import Settings
+
+logger = logging.getLogger("rapidocr")
+
+_END: Final = object()
+
+_GRACE_SECONDS = 10.0
+"""After its deadline a request still sends what it has: which pages were not read."""
+
+_LATE = "There was no time left for this page: ask for fewer pages at once, with the option pages."
+
+
+class Answer:
+    """The answer to one request.
+
+    Args:
+        endpoint: that was called.
+        parse: parses the form.
+        engine: reads the pages.
+        pool: in which all work is done.
+        settings: of the service.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        parse: Callable[[], ParsedForm],
+        *,
+        engine: Engine,
+        pool: Pool,
+        settings: Settings,
+    ) -> None:
+        self._endpoint = endpoint
+        self._parse = parse
+        self._engine = engine
+        self._pool = pool
+        self._settings = settings
+        self._deadline = time.monotonic() + settings.timeout_seconds
+        self._parts = self._write()
+        self._grant: Grant
+        self._numbers: list[int] = []
+        self._unread: list[int] = []
+        self._page_seconds = 0.0
+
+    async def send(self) -> Any:
+        """Compute the answer, or as much of it as the caller waits for before it is sent.
+
+        Returns:
+            What the endpoint's method returns: a pydantic model, a text, or a response.
+
+        Raises:
+            OCRError: the request or its only page cannot be answered.
+        """
+        try:
+            first = await self._next(started=False)
+            if self._endpoint.streamed and len(self._numbers) > 1:
+                return self._stream(first)
+            parts = [first]
+            while (part := await self._next(started=True)) is not _END:
+                parts.append(part)
+        except BaseException:
+            self._close()
+            raise
+        if self._unread:
+            request_state().headers["X-OCR-Unread-Pages"] = ", ".join(map(str, self._unread))
+        return self._joined([part for part in parts if part is not _END])
+
+    def _joined(self, parts: list[Any]) -> Any:
+        answer = self._endpoint.answer
+        if issubclass(answer, BaseModel):
+            (whole,) = [part for part in parts if part is not None]
+            return whole
+        if answer is str:
+            return "".join(parts)
+        return Response(b"".join(parts), media_type=self._endpoint.media_type)
+
+    def _stream(self, first: Any) -> Response:
+        async def parts() -> AsyncIterator[Any]:
+            try:
+                part = first
+                while part is not _END:
+                    yield part
+                    part = await self._next(started=True)
+            finally:
+                self._close()
+
+        return StreamingResponse(parts(), media_type=self._endpoint.media_type)
+
+    async def _next(self, *, started: bool) -> Any:
+        """Compute the next part; `_END` after the last."""
+        while True:
+            seconds = max(0.0, self._deadline - time.monotonic()) + started * _GRACE_SECONDS
+            with metrics.queued() as begun:
+
+                def step(grant: Grant, begun: Callable[[], None] = begun) -> Any:
+                    begun()
+                    self._grant = grant
+                    return next(self._parts, _END)
+
+                try:
+                    return await self._pool.run(
+                        step, caller=request_state().caller, admitted=started, seconds=seconds
+                    )
+                except Busy:  # gave way to another caller; what was read so far is not lost
+                    if not started:
+                        raise
+
+    def _close(self) -> None:
+        with suppress(ValueError):  # a step that nobody waits for ends, and closes, by itself
+            self._parts.close()
+
+    def _write(self) -> Generator[Any, None, None]:
+        with metrics.stage("decode"):
+            form = self._parse()
+            sent = validate_request(form, self._endpoint.request, strict=self._settings.strict)
+            document = sent.open(Limits.of(self._settings))
+        with document:
+            self._numbers = list(document.numbers)
+            if document.pages > 1:
+                request_state().headers["X-OCR-Pages"] = str(document.pages)
+            pages = self._read(document, sent)
+            parts = self._endpoint.write(pages, document, self._settings)
+            while True:
+                start, self._page_seconds = time.monotonic(), 0.0
+                part = next(parts, _END)
+                metrics.count_stage("encode", time.monotonic() - start - self._page_seconds)
+                if part is _END:
+                    return
+                yield part
+
+    def _read(self, document: Document, sent: Sent) -> Iterator[Page | UnreadPage]:
+        """Read the pages one after the other, each when it is asked for."""
+        options = sent.options.model_copy(update=dict(self._endpoint.reading))
+        for number in document.numbers:
+            start = time.monotonic()
+            try:
+                page: Page | UnreadPage = self._page(document, number, options)
+            except Exception as exc:
+                if len(self._numbers) == 1:
+                    raise
+                if not isinstance(exc, OCRError):
+                    logger.exception(
+                        "request %s: page %d failed", request_state().request_id, number
+                    )
+                error = exc if isinstance(exc, OCRError) else Internal()
+                self._unread.append(number)
+                page = UnreadPage(number=number, code=error.code, error=str(error))
+            self._page_seconds += time.monotonic() - start
+            yield page
+
+    def _page(self, document: Document, number: int, options: ReadingOptions) -> Page:
+        self._check_deadline()
+        with metrics.stage("decode"):
+            image = document.page(number)
+        page = self._engine.read(image, options, grant=self._granted, stage=metrics.stage)
+        request_state().record_page(image, page, only=len(self._numbers) == 1)
+        return replace(page, number=number, dpi=image.dpi)
+
+    def _granted(self, needed: int) -> AbstractContextManager[int]:
+        self._check_deadline()
+        return self._grant(needed)
+
+    def _check_deadline(self) -> None:
+        """Skip what is left of a document at the deadline; the pool ends a single page itself."""
+        if len(self._numbers) > 1 and time.monotonic() > self._deadline:
+            raise Timeout(_LATE)
