@@ -26,7 +26,6 @@ QUICK = [
 ]
 
 KNOWN_FAULTS = {
-    "test_lines_come_in_reading_order": ["two_columns 5°", "two_columns 95°"],
     "test_words_are_those_of_the_page": [
         "vertical",
         "tiers",
@@ -50,7 +49,7 @@ KNOWN_FAULTS = {
         "chinese -6°",
     ],
 }
-"""Pages on which a test fails so far: two columns that the skew of the page brings close, commas of vertical text that are read as quotes, and boxes
+"""Pages on which a test fails so far: commas of vertical text that are read as quotes, and boxes
 of words that are some pixels off."""
 
 

@@ -1,6 +1,6 @@
 """A page, read right: the lines of the profile `standard`.
 
-pixels --detection--> boxes, crops --orientation--> the page upright, boxes, crops again
+pixels --detection, crossings--> boxes, crops --orientation--> the page upright, boxes, crops again
        --orientation.read_lines--> readings --words--> lines
 """
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ocr_runtime.reading.crossings import divided
 from ocr_runtime.reading.detection import detect
 from ocr_runtime.reading.orientation import (
     Turn,
@@ -84,6 +85,7 @@ _ANGLES: dict[int, Angle] = {0: 0, 90: 90, 180: 180, 270: 270}
 def _find(stages: Stages, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
     """Find the boxes of an upright page, their scores and their crops."""
     boxes, scores = detect(stages.detect, pixels, max_pixels=stages.max_pixels)
+    boxes, scores = divided(pixels, boxes, scores)
     return boxes, scores, cut(pixels, boxes)
 
 
