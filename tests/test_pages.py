@@ -84,6 +84,12 @@ def test_the_angle_of_a_page_is_found(read, name):
 
 
 @every_page
+def test_the_skew_of_a_page_is_found(read, name):
+    skew = (SAMPLES[name].angle + 45) % 90 - 45
+    assert read(name).skew == pytest.approx(skew, abs=0.3)
+
+
+@every_page
 def test_lines_come_in_reading_order(read, name):
     truth = normal(SAMPLES[name].lines)
     lines = lines_of(read(name))

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ocr_runtime.reading.boxes import Boxes, Flags, Ids, beside, quantile
+from ocr_runtime.reading.boxes import Boxes, Flags, Floats, Ids, beside, quantile
 from ocr_runtime.reading.gutters import Side, gutters, neighbours
 from ocr_runtime.reading.prose import continues, is_text
 from ocr_runtime.reading.stretches import Stretches
@@ -28,12 +28,13 @@ _MOST_BREAKS = 4
 """How many gaps between an upper and a lower part are tried, the widest first."""
 
 
-def zones(boxes: Boxes, ids: Ids) -> Iterator[Ids]:
+def zones(boxes: Boxes, ids: Ids, rules: Floats) -> Iterator[Ids]:
     """Divide lines into zones, in reading order.
 
     Args:
         boxes: the lines of a page.
         ids: those to divide.
+        rules: float64 (k, 3), the horizontal rules of the page: y, left end, right end.
 
     Yields:
         The lines of one zone, in no order; each line comes once.
@@ -41,7 +42,7 @@ def zones(boxes: Boxes, ids: Ids) -> Iterator[Ids]:
     left = [ids]
     while left:
         ids = left.pop()
-        parts = _Region(boxes[ids]).cut()
+        parts = _Region(boxes[ids], rules).cut()
         if len(parts) == 1:
             yield ids
         else:
@@ -52,6 +53,7 @@ class _Region:
     """Some lines of a page.
 
     Args:
+        rules: see `zones`.
         order: the lines from top to bottom.
         pieces, gaps: the same, divided where nothing stands for more than the height of a line,
             and how high these gaps are.
@@ -60,8 +62,9 @@ class _Region:
         gutters: x of each.
     """
 
-    def __init__(self, boxes: Boxes) -> None:
+    def __init__(self, boxes: Boxes, rules: Floats) -> None:
         self.boxes = boxes
+        self.rules = rules
         self.order = np.lexsort((boxes.left, boxes.middle))
         after, before = neighbours(boxes)
         self.sides = (
@@ -88,7 +91,7 @@ class _Region:
             if most >= len(self.boxes):
                 break
             halves = [np.concatenate(half) for half in _split(self.pieces, last + 1)]
-            parted = sum(_Region(self.boxes[half]).best_cut()[1] for half in halves)
+            parted = sum(_Region(self.boxes[half], self.rules).best_cut()[1] for half in halves)
             if parted > most:
                 best, most = halves, parted
         return best
@@ -124,11 +127,13 @@ class _Region:
         loose: list[Ids] = []
         parted, torn, was_cut = 0.0, 0, False
         above = boxes[:0]
-        for stretch in np.split(self.order, np.flatnonzero(np.diff(barrier)) + 1):
-            columns = None if barrier[0] else self.stretches.columns_of(stretch, left, right)
-            barrier = barrier[len(stretch) :]
+        ruled = self._ruled(x)
+        ends = np.union1d(np.flatnonzero(np.diff(barrier)) + 1, ruled)
+        for stretch, start in zip(np.split(self.order, ends), [0, *ends], strict=True):
+            columns = None if barrier[start] else self.stretches.columns_of(stretch, left, right)
             below = boxes[stretch[(left | right)[stretch]]]
-            torn += was_cut != (columns is not None) and continues(above, below)
+            differs = was_cut != (columns is not None) and start not in ruled
+            torn += differs and continues(above, below)
             above, was_cut = below, columns is not None
             if columns is None:
                 loose.append(stretch)
@@ -138,6 +143,17 @@ class _Region:
             loose = [foot]
             parted += weight * sum(map(len, sides))
         return parts + _joined(loose), parted / (1 + torn)
+
+    def _ruled(self, x: float) -> Ids:
+        """Find where a horizontal rule lies across a gutter: no column goes on across it.
+
+        Returns:
+            How many of the lines, from top to bottom, are above each such rule.
+        """
+        y, left, right = self.rules.T
+        across = (left < x - 2 * self.height) & (right > x + 2 * self.height)
+        above = np.searchsorted(self.boxes.middle[self.order], y[across])
+        return np.unique(above[(above > 0) & (above < len(self.order))])
 
     def _barriers(self, left: Flags, right: Flags) -> Flags:
         """Tell which lines end a stretch of a gutter: tables, headings, and what lies across it.
