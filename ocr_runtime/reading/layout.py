@@ -1,6 +1,8 @@
 """The lines of an upright page -> its blocks in reading order.
 
-lines -> boxes on the level page -> zones, column by column -> rows -> paragraphs and tables
+lines -> boxes on the level page
+pixels -> rules -> ruled tables, each taken as a paragraph in what follows
+boxes, rules -> zones, column by column -> rows -> paragraphs and other tables
 """
 
 from collections.abc import Iterator, Sequence
