@@ -1,9 +1,9 @@
 """The lines of an upright page -> zones in reading order: columns are taken apart, tables are not.
 
 A zone is a set of lines that is read row by row. Zones come from a recursive cut along vertical
-gutters. What lies across a gutter (a heading, a table, a rule) divides it into stretches, from top to
-bottom; along each stretch the lines on both sides tell whether they are columns of text or cells of
-one table:
+gutters. What lies across a gutter (a heading, a table, a rule) divides it into stretches, from top
+to bottom; along each stretch the lines on both sides tell whether they are columns of text or cells
+of one table:
 
     columns of text hold long lines that fill their width at a regular distance; cells are short,
     ragged or figures, and each stands on a baseline with one beyond the gutter.
