@@ -153,6 +153,15 @@ def test_rows_of_text_between_two_rules_are_rows_of_the_table():
     ]
 
 
+@pytest.mark.parametrize("shape", [(1, 12000), (12000, 1), (1, 1), (3, 40)])
+def test_a_page_of_any_shape_is_searched_for_rules(shape):
+    page = [at(0, 0, "a line", size=size) for size in (0.5, 20, 5000)]
+    tilted = [Line(text="x", score=1, box=[[0, 0], [90, 30], [87, 39], [-3, 9]])] * 9
+    for lines in (page, page + tilted):
+        blocks = arrange(lines, np.full((*shape, 3), 200, np.uint8))
+        assert len(lines_of(blocks)) == len(lines)
+
+
 def test_a_frame_around_columns_is_no_table():
     left = [
         at(110, 110 + 30 * i, "a line of the left column of text", width=500) for i in range(12)

@@ -83,9 +83,7 @@ def _ink(pixels: np.ndarray, skew: float) -> tuple[np.ndarray, float, tuple[floa
     step = math.ceil(max(height, width) / _LONG_SIDE)
     grey = cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)
     if step > 1:  # the darkest of each square, so that a thin rule stays
-        grey = cv2.erode(grey, np.ones((step, step), np.uint8))[
-            step // 2 :: step, step // 2 :: step
-        ]
+        grey = cv2.erode(grey, np.ones((step, step), np.uint8))[::step, ::step]
     turn = -math.radians(skew)
     left = top = 0.0
     if abs(skew) > 0.1:
