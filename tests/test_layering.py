@@ -30,6 +30,7 @@ ALONE_KNOWS = {
         "reading.ink",
         "reading.loading",
         "reading.orientation",
+        "reading.rules",
         "reading.words",
     },
     "python_multipart": {"serving.forms"},
