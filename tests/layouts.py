@@ -133,6 +133,35 @@ def sections(pen: Pen) -> list[Rect]:
     return lines
 
 
+def front_page(pen: Pen) -> list[Rect]:
+    """A newspaper's title and its date, somewhere over three to five columns."""
+    rng = pen.rng
+    count = rng.randint(3, 5)
+    pen.size = min(pen.size, 1400 / count / 14)
+    pen.pitch = pen.size * rng.uniform(1.15, 1.5)
+    lines, top = [], 100.0
+    left = rng.uniform(100, 700)
+    for width in (rng.uniform(500, 800), rng.uniform(350, 450))[: rng.randint(1, 2)]:
+        size = pen.size * rng.uniform(1.0, 3)
+        start = left + rng.uniform(0, 100)
+        lines.append(pen.line(start, top, start + width, size=size))
+        top += size + pen.size * rng.uniform(0.3, 1.5)
+    bottom = top + rng.uniform(600, 1500)
+    return lines + columns(pen, 100, 1500, top, bottom, count=count)
+
+
+def article_over_columns(pen: Pen) -> list[Rect]:
+    """Four columns: an article of the first, and one of the others under its own heading."""
+    pen.size = min(pen.size, 24)
+    pen.pitch = pen.size * pen.rng.uniform(1.15, 1.5)
+    gutter = pen.size * pen.rng.uniform(1.2, 2.5)
+    width = (1400 - 3 * gutter) / 4
+    size = pen.size * pen.rng.uniform(1.5, 2.5)
+    heading = pen.line(100 + width + gutter, 100, pen.rng.uniform(1100, 1500), size=size)
+    others = columns(pen, 100 + width + gutter, 1500, 120 + 1.5 * size, 1500, count=3)
+    return [*pen.text(100, 100, 100 + width, 1500), heading, *others]
+
+
 def page_with_table(pen: Pen) -> list[Rect]:
     """Two columns, a table across the page, two columns."""
     lines = columns(pen, 100, 1500, 100, 700, count=2)
@@ -289,7 +318,8 @@ def novel(pen: Pen) -> list[Rect]:
 
 
 KINDS: list[Callable[[Pen], list[Rect]]] = [
-    page_of_columns, sections, page_with_table, table_in_column, page_of_table, directory, receipt,
+    page_of_columns, sections, front_page, article_over_columns, page_with_table, table_in_column,
+    page_of_table, directory, receipt,
     form, around_photo, spread, transcript, sidebar, novel,
 ]  # fmt: skip
 

@@ -30,6 +30,7 @@ ALONE_KNOWS = {
         "reading.ink",
         "reading.loading",
         "reading.orientation",
+        "reading.rules",
         "reading.words",
     },
     "pypdfium2_raw": {"documents.pdf_objects", "documents.pdf_pages"},

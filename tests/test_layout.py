@@ -4,6 +4,7 @@ import os
 import random
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -63,6 +64,131 @@ def test_cells_of_a_row_stand_in_one_row_of_a_table():
     [table] = arrange(shuffled(page))
     assert table.kind == "table"
     assert [[line.text for line in row] for row in table.rows] == cells
+
+
+def table_of(blocks):
+    """The texts of the cells of the only table."""
+    [table] = [block for block in blocks if block.kind == "table"]
+    return [[[line.text for line in cell] for cell in row] for row in table.cells]
+
+
+def sheet(*rules):
+    """A white page with rules: left, top, right, bottom."""
+    pixels = np.full((1000, 1400, 3), 250, np.uint8)
+    for left, top, right, bottom in rules:
+        pixels[top : bottom + 2, left : right + 2] = 60
+    return pixels
+
+
+def net(xs, ys):
+    """The rules around all cells of a table."""
+    return [(x, ys[0], x, ys[-1]) for x in xs] + [(xs[0], y, xs[-1], y) for y in ys]
+
+
+def test_an_empty_cell_does_not_shift_those_after_it():
+    page = [
+        at(100, 100, "Item"), at(400, 100, "Pieces"), at(700, 100, "Price"),
+        at(100, 130, "Delivery"), at(700, 130, "19.90"),
+        at(100, 160, "Nails"), at(400, 160, "100"), at(700, 160, "2.50"),
+        at(100, 190, "Discount for members"), at(690, 190, "-12.50"),
+    ]  # fmt: skip
+    assert table_of(arrange(shuffled(page))) == [
+        [["Item"], ["Pieces"], ["Price"]],
+        [["Delivery"], [], ["19.90"]],
+        [["Nails"], ["100"], ["2.50"]],
+        [["Discount for members"], [], ["-12.50"]],
+    ]
+
+
+RULED = [
+    at(110, 110, "Article"), at(510, 110, "Remark"), at(910, 110, "Price"),
+    at(110, 150, "Office chair"), at(510, 150, "Delivered in the"), at(510, 176, "first week"),
+    at(910, 150, "189.00"),
+    at(110, 210, "A bookshelf"), at(110, 236, "made of oak"), at(910, 223, "79.50"),
+]  # fmt: skip
+CELLS = [
+    [["Article"], ["Remark"], ["Price"]],
+    [["Office chair"], ["Delivered in the", "first week"], ["189.00"]],
+    [["A bookshelf", "made of oak"], [], ["79.50"]],
+]
+
+
+def test_lines_of_one_cell_of_a_ruled_table_stay_together():
+    pixels = sheet(*net([100, 500, 900, 1100], [100, 140, 200, 262]))
+    blocks = arrange(shuffled(RULED), pixels)
+    assert table_of(blocks) == CELLS
+    assert lines_of(blocks) == RULED
+
+
+def test_a_ruled_table_stands_between_what_is_above_and_below_it():
+    above, below = at(100, 40, "A heading above the table"), at(100, 300, "A note below the table")
+    pixels = sheet(*net([100, 500, 900, 1100], [100, 140, 200, 262]))
+    blocks = arrange(shuffled([above, *RULED, below]), pixels)
+    assert [block.kind for block in blocks] == ["text", "table", "text"]
+    assert lines_of(blocks) == [above, *RULED, below]
+
+
+def test_a_cell_that_spans_columns_begins_in_the_first_of_them():
+    page = [
+        at(110, 110, "Sizes and prices"), at(110, 150, "Small"), at(410, 150, "10"),
+        at(710, 150, "2.50"), at(110, 190, "Large"), at(410, 190, "20"), at(710, 190, "4.50"),
+    ]  # fmt: skip
+    rules = [(x, 140, x, 220) for x in (400, 700)] + net([100, 900], [100, 140, 180, 220])
+    assert table_of(arrange(shuffled(page), sheet(*rules))) == [
+        [["Sizes and prices"], [], []],
+        [["Small"], ["10"], ["2.50"]],
+        [["Large"], ["20"], ["4.50"]],
+    ]
+
+
+def test_rows_of_text_between_two_rules_are_rows_of_the_table():
+    page = [
+        at(110 + 400 * x, 110 + 40 * (y > 0) + 26 * y, f"{word} {y}")
+        for y in range(5)
+        for x, word in enumerate(("Town", "Height", "Rain"))
+    ]
+    pixels = sheet(*net([100, 500, 900, 1200], [100, 150, 300]))
+    assert table_of(arrange(shuffled(page), pixels)) == [
+        [[f"Town {y}"], [f"Height {y}"], [f"Rain {y}"]] for y in range(5)
+    ]
+
+
+@pytest.mark.parametrize("shape", [(1, 12000), (12000, 1), (1, 1), (3, 40)])
+def test_a_page_of_any_shape_is_searched_for_rules(shape):
+    page = [at(0, 0, "a line", size=size) for size in (0.5, 20, 5000)]
+    tilted = [Line(text="x", score=1, box=[[0, 0], [90, 30], [87, 39], [-3, 9]])] * 9
+    for lines in (page, page + tilted):
+        blocks = arrange(lines, np.full((*shape, 3), 200, np.uint8))
+        assert len(lines_of(blocks)) == len(lines)
+
+
+def test_a_frame_around_columns_is_no_table():
+    left = [
+        at(110, 110 + 30 * i, "a line of the left column of text", width=500) for i in range(12)
+    ]
+    right = [at(680, 118 + 30 * i, "a line of the other column", width=500) for i in range(12)]
+    pixels = sheet(*net([90, 1200], [90, 500]), (645, 90, 645, 500))
+    blocks = arrange(shuffled(left + right), pixels)
+    assert {block.kind for block in blocks} == {"text"}
+    assert lines_of(blocks) == left + right
+
+
+def test_underlines_change_nothing():
+    page = [at(100, 100 + 60 * i, "a line of a form that is underlined") for i in range(6)]
+    pixels = sheet(*[(100, 124 + 60 * i, 600, 124 + 60 * i) for i in range(6)])
+    assert arrange(page, pixels) == arrange(page)
+
+
+def test_rows_of_a_form_are_read_one_by_one_where_rules_part_them():
+    left = "Residence of the applicant and of family"
+    right = "Telephone numbers by day and at night too"
+    page = [
+        at(x, 100 + 60 * i + shift * 8, text, width=500)
+        for i in range(8)
+        for x, shift, text in ((100, 0, left), (700, 1, right))
+    ]
+    pixels = sheet(*[(90, 138 + 60 * i, 1210, 138 + 60 * i) for i in range(8)])
+    assert lines_of(arrange(shuffled(page), pixels)) == page
 
 
 def test_a_cell_beside_two_rows_follows_the_first():

@@ -48,10 +48,8 @@ class Boxes:
         """Place lines, all with a box, on the page turned by the median skew of its lines."""
         corners = np.array([line.box for line in lines], np.float64)  # (n, 4, 2)
         middle = corners.mean(1)
-        across = corners[:, [1, 2]].mean(1) - corners[:, [0, 3]].mean(1)
-        down = corners[:, [3, 2]].mean(1) - corners[:, [0, 1]].mean(1)
-        sides = np.stack([across, down], 1)  # (n, 2, 2)
-        turn = -_skew(sides)
+        sides = _sides(corners)
+        turn = -_skew_of(sides)
         cosine, sine = math.cos(turn), math.sin(turn)
         rotated = np.array([[cosine, sine], [-sine, cosine]])
         x, y = (middle @ rotated).T
@@ -120,6 +118,12 @@ class Boxes:
         )
 
 
+def joined(a: Boxes, b: Boxes) -> Boxes:
+    """The lines of both, those of `b` last."""
+    both = zip(vars(a).values(), vars(b).values(), strict=True)
+    return Boxes(*(np.concatenate(pair) for pair in both))
+
+
 def beside(a: Boxes, b: Boxes) -> Flags:
     """Whether two lines share a row: the middle of one lies within the height of the other.
 
@@ -137,7 +141,27 @@ def quantile(values: np.ndarray, share: float) -> float:
     return float(np.sort(values)[int(share * (len(values) - 1))]) if len(values) else 0.0
 
 
-def _skew(sides: np.ndarray) -> float:
+def skew(lines: Sequence[Line]) -> float:
+    """By how many degrees clockwise lines are turned, -45 to 45; 0 if none has a box."""
+    corners = np.array([line.box for line in lines if line.box is not None], np.float64)
+    return math.degrees(_skew_of(_sides(corners))) if len(corners) else 0.0
+
+
+def _sides(corners: np.ndarray) -> np.ndarray:
+    """Two neighbouring sides of each box as vectors: from left to right, from top to bottom.
+
+    Args:
+        corners: float64 (n, 4, 2).
+
+    Returns:
+        float64 (n, 2, 2).
+    """
+    across = corners[:, [1, 2]].mean(1) - corners[:, [0, 3]].mean(1)
+    down = corners[:, [3, 2]].mean(1) - corners[:, [0, 1]].mean(1)
+    return np.stack([across, down], 1)
+
+
+def _skew_of(sides: np.ndarray) -> float:
     """The median angle of the longer sides, weighted by how much longer they are, in radians.
 
     Args:

@@ -1,9 +1,9 @@
 """The lines of an upright page -> zones in reading order: columns are taken apart, tables are not.
 
 A zone is a set of lines that is read row by row. Zones come from a recursive cut along vertical
-gutters. What lies across a gutter (a heading, a table) divides it into stretches, from top to
-bottom; along each stretch the lines on both sides tell whether they are columns of text or cells of
-one table:
+gutters. What lies across a gutter (a heading, a table, a rule) divides it into stretches, from top
+to bottom; along each stretch the lines on both sides tell whether they are columns of text or cells
+of one table:
 
     columns of text hold long lines that fill their width at a regular distance; cells are short,
     ragged or figures, and each stands on a baseline with one beyond the gutter.
@@ -21,24 +21,20 @@ import numpy as np
 
 from ocr_runtime.reading.boxes import Boxes, Flags, Floats, Ids, beside, quantile
 from ocr_runtime.reading.gutters import Side, gutters, neighbours
-from ocr_runtime.reading.prose import aligned, continues, is_text
+from ocr_runtime.reading.prose import continues, is_text
+from ocr_runtime.reading.stretches import Stretches
 
 _MOST_BREAKS = 4
 """How many gaps between an upper and a lower part are tried, the widest first."""
-_ALIGNED = 0.75
-"""Share of baselines in common from which on lines beside text are its cells."""
-_ALIGNED_CELLS = 0.4
-"""The same where neither side is text: a form, a receipt, a table of figures."""
-_FEWEST_CELLS = 6
-"""How many lines it takes to tell that."""
 
 
-def zones(boxes: Boxes, ids: Ids) -> Iterator[Ids]:
+def zones(boxes: Boxes, ids: Ids, rules: Floats) -> Iterator[Ids]:
     """Divide lines into zones, in reading order.
 
     Args:
         boxes: the lines of a page.
         ids: those to divide.
+        rules: float64 (k, 3), the horizontal rules of the page: y, left end, right end.
 
     Yields:
         The lines of one zone, in no order; each line comes once.
@@ -46,7 +42,7 @@ def zones(boxes: Boxes, ids: Ids) -> Iterator[Ids]:
     left = [ids]
     while left:
         ids = left.pop()
-        parts = _Region(boxes[ids]).cut()
+        parts = _Region(boxes[ids], rules).cut()
         if len(parts) == 1:
             yield ids
         else:
@@ -57,27 +53,31 @@ class _Region:
     """Some lines of a page.
 
     Args:
+        rules: see `zones`.
         order: the lines from top to bottom.
         pieces, gaps: the same, divided where nothing stands for more than the height of a line,
             and how high these gaps are.
         headings: lines alone on their rows, of larger type than most.
-        after: see `neighbours`.
         sides: the lines as they are seen from the left and, mirrored, from the right.
+        gutters: x of each.
     """
 
-    def __init__(self, boxes: Boxes) -> None:
+    def __init__(self, boxes: Boxes, rules: Floats) -> None:
         self.boxes = boxes
-        self.height = quantile(boxes.height, 0.5)
+        self.rules = rules
         self.order = np.lexsort((boxes.left, boxes.middle))
-        self.pieces, self.gaps = self._pieces(self.order)
-        self.after, before = neighbours(boxes)
-        alone = (self.after == len(boxes)) & (before == len(boxes))
+        after, before = neighbours(boxes)
+        self.sides = (
+            Side(boxes, inward=after, outward=before),
+            Side(boxes.mirrored(), inward=before, outward=after),
+        )
+        self.gutters = gutters(boxes, after)
+        self.stretches = Stretches(boxes, self.sides, self.gutters)
+        self.height = self.stretches.height
+        self.pieces, self.gaps = self.stretches.pieces(self.order)
+        alone = (after == len(boxes)) & (before == len(boxes))
         larger = (boxes.height > 1.2 * self.height) & (boxes.width > boxes.height)
         self.headings = np.flatnonzero(alone & larger)
-        self.sides = (
-            Side(boxes, inward=self.after, outward=before),
-            Side(boxes.mirrored(), inward=before, outward=self.after),
-        )
 
     def cut(self) -> list[Ids]:
         """Cut into columns, or first into an upper and a lower part if that parts more lines.
@@ -91,7 +91,7 @@ class _Region:
             if most >= len(self.boxes):
                 break
             halves = [np.concatenate(half) for half in _split(self.pieces, last + 1)]
-            parted = sum(_Region(self.boxes[half]).best_cut()[1] for half in halves)
+            parted = sum(_Region(self.boxes[half], self.rules).best_cut()[1] for half in halves)
             if parted > most:
                 best, most = halves, parted
         return best
@@ -103,7 +103,7 @@ class _Region:
             As `_divide`; a single part if there is no gutter.
         """
         best, most = [np.arange(len(self.boxes))], 0.0
-        for x in gutters(self.boxes, self.after):
+        for x in self.gutters:
             parts, parted = self._divide(x)
             if parted > most:
                 best, most = parts, parted
@@ -117,8 +117,9 @@ class _Region:
             column apart above or below counts less.
         """
         boxes = self.boxes
-        left = boxes.right <= x + boxes.slack
-        right = (boxes.left >= x - boxes.slack) & ~left
+        slack = np.minimum(boxes.slack, 1.5 * quantile(boxes.slack, 0.5))
+        left = boxes.right <= x + slack
+        right = (boxes.left >= x - slack) & ~left
         if min(left.sum(), right.sum()) < 2:
             return [], 0.0
         barrier = self._barriers(left, right)[self.order]
@@ -126,11 +127,13 @@ class _Region:
         loose: list[Ids] = []
         parted, torn, was_cut = 0.0, 0, False
         above = boxes[:0]
-        for stretch in np.split(self.order, np.flatnonzero(np.diff(barrier)) + 1):
-            columns = None if barrier[0] else self._columns_of(stretch, left, right)
-            barrier = barrier[len(stretch) :]
+        ruled = self._ruled(x)
+        ends = np.union1d(np.flatnonzero(np.diff(barrier)) + 1, ruled)
+        for stretch, start in zip(np.split(self.order, ends), [0, *ends], strict=True):
+            columns = None if barrier[start] else self.stretches.columns_of(stretch, left, right)
             below = boxes[stretch[(left | right)[stretch]]]
-            torn += was_cut != (columns is not None) and continues(above, below)
+            differs = was_cut != (columns is not None) and start not in ruled
+            torn += differs and continues(above, below)
             above, was_cut = below, columns is not None
             if columns is None:
                 loose.append(stretch)
@@ -140,6 +143,17 @@ class _Region:
             loose = [foot]
             parted += weight * sum(map(len, sides))
         return parts + _joined(loose), parted / (1 + torn)
+
+    def _ruled(self, x: float) -> Ids:
+        """Find where a horizontal rule lies across a gutter: no column goes on across it.
+
+        Returns:
+            How many of the lines, from top to bottom, are above each such rule.
+        """
+        y, left, right = self.rules.T
+        across = (left < x - 2 * self.height) & (right > x + 2 * self.height)
+        above = np.searchsorted(self.boxes.middle[self.order], y[across])
+        return np.unique(above[(above > 0) & (above < len(self.order))])
 
     def _barriers(self, left: Flags, right: Flags) -> Flags:
         """Tell which lines end a stretch of a gutter: tables, headings, and what lies across it.
@@ -211,91 +225,10 @@ class _Region:
         return bool(below.min() - above.max() < height + 8 * self.height)
 
     def _is_table(self, left: Ids, right: Ids) -> bool:
-        if min(len(left), len(right)) < 4 or self._are_columns(left, right):
+        if min(len(left), len(right)) < 4 or self.stretches.are_columns(left, right):
             return False
         sides = zip(self.sides, (left, right), strict=True)
         return not all(is_text(view.edge(ids, reach=self.height)) for view, ids in sides)
-
-    def _pieces(self, stretch: Ids) -> tuple[list[Ids], Floats]:
-        """Split lines, sorted from top to bottom, at gaps higher than a line.
-
-        Returns:
-            The pieces, and the heights of the gaps between them.
-        """
-        boxes = self.boxes[stretch]
-        gaps = np.minimum.accumulate(boxes.top[::-1])[::-1][1:]
-        gaps = gaps - np.maximum.accumulate(boxes.bottom)[:-1]
-        breaks = np.flatnonzero(gaps > self.height)
-        return np.split(stretch, breaks + 1), gaps[breaks]
-
-    def _columns_of(
-        self, stretch: Ids, left: Flags, right: Flags
-    ) -> tuple[float, Ids, list[Ids], Ids] | None:
-        """Take a stretch apart into what runs above its columns, the columns, and what is below.
-
-        Returns:
-            The weight of the evidence, and the parts; None if there are no columns.
-        """
-        pieces, gaps = self._pieces(stretch)
-        first, last = 0, len(pieces)
-        while first < last - 1 and self._stands_apart(pieces[first], gaps[first], left, right):
-            first += 1
-        while first < last - 1 and self._stands_apart(
-            pieces[last - 1], gaps[last - 2], left, right
-        ):
-            last -= 1
-        head, body, foot = (
-            np.concatenate([stretch[:0], *some])
-            for some in (pieces[:first], pieces[first:last], pieces[last:])
-        )
-        sides = [body[left[body]], body[right[body]], body[~(left | right)[body]]]
-        weight = self._are_columns(*sides[:2])
-        if not weight:
-            return None
-        return weight, head, [side for side in sides if len(side)], foot
-
-    def _stands_apart(self, piece: Ids, gap: float, *sides: Flags) -> bool:
-        """Whether the first or last piece is a running title or a page number.
-
-        It is if it has lines on both sides, on one row or on a few that are no columns; and a
-        single line if it is larger than the text, or less wide than a column.
-        """
-        row, members = self.boxes[piece], [piece[side[piece]] for side in sides]
-        on_both = all(map(len, members))
-        if not beside(row, row[[int(row.height.argmax())]]).all():
-            few = on_both and len(piece) <= 8 and gap > 1.5 * quantile(self.boxes.height, 0.9)
-            return few and not self._are_columns(*members)
-        if on_both or row.height.max() > 1.2 * self.height:
-            return True
-        return not any(
-            row.width.max() > 0.7 * quantile(self.boxes.width[side], 0.75)
-            for side, found in zip(sides, members, strict=True)
-            if len(found)
-        )
-
-    def _are_columns(self, left: Ids, right: Ids) -> float:
-        """Weigh whether what stands on both sides of a gutter is columns, not cells of rows.
-
-        Returns:
-            0 if it is not, up to 1 the less their baselines agree.
-        """
-        if min(len(left), len(right)) < 2:
-            return 0.0
-        sides = list(zip(self.sides, (left, right), strict=True))
-        near = [view.edge(ids) for view, ids in sides]
-        gutter = -sum(quantile(edge.right, 0.9) for edge in near)
-        level = aligned(*near)
-        sure = level >= _ALIGNED
-        texts = [
-            is_text(edge, sure=sure) or is_text(view.edge(ids, reach=gutter), sure=sure)
-            for edge, (view, ids) in zip(near, sides, strict=True)
-        ]
-        if not all(texts):
-            shared = max(level, aligned(*near, shifted=True))
-            few = min(map(len, near)) < _FEWEST_CELLS
-            if shared >= (_ALIGNED if any(texts) else _ALIGNED_CELLS) or (few and not any(texts)):
-                return 0.0
-        return 1 - 0.1 * level
 
 
 def _split(pieces: list[Ids], place: int) -> tuple[list[Ids], list[Ids]]:

@@ -19,6 +19,7 @@ import numpy as np
 from ocr_runtime.documents.images import PageImage
 from ocr_runtime.errors import InvalidOption
 from ocr_runtime.reading.bounded_rapidocr import BoundedRapidOCR, Stage
+from ocr_runtime.reading.boxes import skew
 from ocr_runtime.reading.exact import read_exactly
 from ocr_runtime.reading.layout import arrange
 from ocr_runtime.reading.loading import STAGES, WORD, load_rapidocr, reason
@@ -104,8 +105,8 @@ class Engine:
         finally:
             self._arena.tidy()
         height, width = image.pixels.shape[:2]
-        blocks = self._blocks(lines, options)
-        page = Page(width=width, height=height, blocks=blocks, orientation=angle)
+        blocks = self._blocks(lines, turned(image.pixels, angle), options)
+        page = Page(width=width, height=height, blocks=blocks, orientation=angle, skew=skew(lines))
 
         def as_sent(box: Box) -> Box:
             return list(boxes_as_sent(np.array(box), angle, width, height).tolist())
@@ -141,10 +142,12 @@ class Engine:
         line = read_line(stages, turned(pixels, angle or 0), how)
         return [line] if line else [], angle or 0
 
-    def _blocks(self, lines: list[Line], options: ReadingOptions) -> list[Block]:
+    def _blocks(
+        self, lines: list[Line], pixels: np.ndarray, options: ReadingOptions
+    ) -> list[Block]:
         layout = options.layout or self._settings.layout or self._auto("none")
         if layout == "auto":
-            return arrange(lines)
+            return arrange(lines, pixels)
         if self._settings.profile != "exact":
             lines = in_rapidocrs_order(lines)
         return [Block(rows=[[line] for line in lines])] if lines else []

@@ -8,6 +8,8 @@ _MOST_GUTTERS = 16
 """How many gutters of a set of lines are tried, those with the most gaps first."""
 _CHUNK = 512
 """How many lines are compared with all others at once, which bounds the memory."""
+_LAP = 0.25
+"""Share of a line's height from which on lines overlap enough to be neighbours."""
 _FEWEST_GAPS = 0.04
 """How many gaps a gutter must have, as a share of the lines."""
 
@@ -15,8 +17,8 @@ _FEWEST_GAPS = 0.04
 def neighbours(boxes: Boxes) -> tuple[Ids, Ids]:
     """Find for each line the nearest on its row.
 
-    Lines beside one another that share no row, since they are half a line apart, are neighbours if
-    there are no others.
+    Lines beside one another that share no row, since they are half a line apart, are neighbours
+    too; those that hardly overlap, if there are no others.
 
     Returns:
         Of each line the nearest to the right, and to the left; where there is none, `len(boxes)`.
@@ -36,9 +38,10 @@ def _followers(boxes: Boxes) -> Ids:
         later = np.greater_equal(others.left[None], (line.right - line.slack)[:, None])
         later &= np.greater(centre[order][None], centre[some, None])
         found = np.logical_and(beside(line, others), later)
-        later &= np.less(others.top[None], line.bottom[:, None])
-        later &= np.greater(others.bottom[None], line.top[:, None])
-        found |= later & ~found.any(1, keepdims=True)
+        lap = np.minimum(others.bottom[None], line.bottom[:, None])
+        lap -= np.maximum(others.top[None], line.top[:, None])
+        found |= later & (lap > _LAP * np.minimum(others.height[None], line.height[:, None]))
+        found |= later & (lap > 0) & ~found.any(1, keepdims=True)
         following[some] = np.where(found.any(1), order[found.argmax(1)], count)
     return following
 

@@ -5,7 +5,7 @@ left, x before y. Scores are confidences from 0 to 1.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -122,18 +122,33 @@ class Block:
 
     Args:
         rows: its lines from top to bottom. What stands on one baseline is a row, from left to
-            right: mostly one line, in tables the cells.
-        kind: "table" if the cells of its rows are in line with one another, else "text": a
-            paragraph, a heading, a caption.
+            right: mostly one line, in tables the cells. Between the rules of a table a row may hold
+            several lines of one cell, one after the other.
+        kind: "table" if its rows hold cells: parted by rules, or in line with those of other rows;
+            else "text": a paragraph, a heading, a caption.
+        columns: of a table, for each line of each row the column in which its cell begins, from 0.
+            An empty cell has no line; lines of one cell have the same number.
     """
 
     rows: list[list[Line]]
     kind: Kind = "text"
+    columns: list[list[int]] = field(default_factory=list)
 
     @property
     def lines(self) -> list[Line]:
         """The lines of all rows, in their order."""
         return [line for row in self.rows for line in row]
+
+    @property
+    def cells(self) -> list[list[list[Line]]]:
+        """Of a table, the lines of each cell: row by row, all of as many cells."""
+        width = 1 + max((column for row in self.columns for column in row), default=-1)
+        grid: list[list[list[Line]]] = []
+        for row, columns in zip(self.rows, self.columns, strict=False):
+            grid.append([[] for _ in range(width)])
+            for line, column in zip(row, columns, strict=True):
+                grid[-1][column].append(line)
+        return grid
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +164,8 @@ class Page:
         width, height: size of the page as it was sent, in pixels.
         blocks: its text.
         orientation: clockwise angle that brings the page as it was sent upright, in degrees.
-        skew: by how many degrees clockwise the lines of the upright page are turned, -45 to 45.
+        skew: by how many degrees clockwise the lines of the upright page are turned, -45 to 45;
+            found from their boxes, within half a degree on the drawn pages.
         number: of the page in its document, from 1.
         dpi: pixels per inch of the page as it was sent; None if the file does not say.
     """

@@ -1,6 +1,6 @@
 """A page, read right: the lines of the profile `standard`.
 
-pixels --halftone--> pixels without screens --detection--> boxes, crops
+pixels --halftone--> pixels without screens --detection, crossings--> boxes, crops
        --orientation--> the page upright, boxes, crops again
        --orientation.read_lines--> readings --words--> lines
 """
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ocr_runtime.reading.crossings import divided
 from ocr_runtime.reading.detection import detect
 from ocr_runtime.reading.halftone import smoothed
 from ocr_runtime.reading.orientation import (
@@ -87,6 +88,7 @@ _ANGLES: dict[int, Angle] = {0: 0, 90: 90, 180: 180, 270: 270}
 def _find(stages: Stages, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
     """Find the boxes of an upright page, their scores and their crops."""
     boxes, scores = detect(stages.detect, pixels, max_pixels=stages.max_pixels)
+    boxes, scores = divided(pixels, boxes, scores)
     return boxes, scores, cut(pixels, boxes)
 
 
