@@ -11,7 +11,7 @@ import functools
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Protocol, TypeVar
+from typing import Annotated, Any, Protocol, TypeVar
 
 import bentoml
 from pydantic import BaseModel, ConfigDict
@@ -55,7 +55,6 @@ def with_endpoints(endpoints: Iterable[Endpoint]) -> Callable[[S], S]:
 
 def _api_method(endpoint: Endpoint) -> Any:
     request = endpoint.request
-    names = forms.Names(fields=request.names(), file=request.file_field, text=request.text_field)
 
     async def method(
         self: Answering,
@@ -67,7 +66,7 @@ def _api_method(endpoint: Endpoint) -> Any:
         if refused is not None:
             return error_response(refused)
         if parse is None:
-            parse = functools.partial(forms.separated, fields, names=names)
+            parse = functools.partial(forms.separated, fields, names=request.names())
         try:
             return await self.answer(endpoint, functools.partial(_parse_and_tell, parse))
         except OCRError as exc:  # BentoML would answer what is raised with a body of its own
@@ -80,8 +79,7 @@ def _api_method(endpoint: Endpoint) -> Any:
     method.__doc__ = endpoint.summary
     method.__annotations__["return"] = _typed_answer(endpoint)
     bases = (FormLeftUnparsed, request, bentoml.IODescriptor)
-    own = {"__doc__": request.__doc__, "__module__": __name__, "form_names": names}
-    spec = type("Form", bases, own)
+    spec = type("Form", bases, {"__doc__": request.__doc__, "__module__": __name__})
     return bentoml.api(method, route=endpoint.route, input_spec=spec)
 
 
@@ -119,8 +117,6 @@ class FormLeftUnparsed:
     An error is handed to the method too: BentoML would answer it with a body of its own.
     """
 
-    form_names: ClassVar[forms.Names]
-
     @classmethod
     async def from_http_request(cls, request: Request, _serde: object) -> UnparsedForm:
         try:
@@ -134,6 +130,10 @@ class FormLeftUnparsed:
             return UnparsedForm(refused=MalformedRequest("The body never came to its end."))
         content_type = request.headers.get("content-type", "")
         parse = functools.partial(
-            forms.parse, content_type, body, names=cls.form_names, query=request_state().query
+            forms.parse,
+            content_type,
+            body,
+            names=cls.names(),  # type: ignore[attr-defined]
+            query=request_state().query,
         )
         return UnparsedForm(parse=parse)

@@ -71,6 +71,7 @@ def install_middleware(
     bodies = Bodies(most_bytes=settings.max_body_mb << 20, most_seconds=settings.timeout_seconds)
     layers: list[tuple[Any, dict[str, Any]]] = [
         (TrailingSlash, {"routes": by_route}),
+        (PutAsPost, {"routes": by_route}),
         (CrossOrigin, {"origins": settings.cors_origins}),
         (metrics.Traffic, {"paths": by_route}),
         (RequestContext, {"endpoints": by_route}),
@@ -121,6 +122,19 @@ class TrailingSlash(Layer):
         await self.app(scope, receive, send)
 
 
+class PutAsPost(Layer):
+    """Answers a PUT to an endpoint as a POST: that is how `curl -T` sends a file."""
+
+    def __init__(self, app: ASGIApp, *, routes: Collection[str]) -> None:
+        super().__init__(app)
+        self._routes = routes
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] == "PUT" and scope["path"] in self._routes:
+            scope = {**scope, "method": "POST"}
+        await self.app(scope, receive, send)
+
+
 class CrossOrigin(CORSMiddleware):
     """Answers for pages of other origins, and the preflight requests of browsers itself."""
 
@@ -128,11 +142,11 @@ class CrossOrigin(CORSMiddleware):
         super().__init__(
             app,
             allow_origins=sorted(origins),
-            allow_methods=["GET", "POST"],
+            allow_methods=["GET", "POST", "PUT", "DELETE"],
             allow_headers=["Authorization", "X-API-Key", "X-Request-ID"],
             expose_headers=[
                 *("X-Request-ID", "Retry-After"),
-                *("X-OCR-Ignored", "X-OCR-Orientation", "X-OCR-Pages"),
+                *("X-OCR-Ignored", "X-OCR-Orientation", "X-OCR-Pages", "X-OCR-Unread-Pages"),
             ],
         )
         self._origins = origins

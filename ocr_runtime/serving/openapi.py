@@ -47,8 +47,13 @@ _HEADERS = {
         "schema": {"type": "integer", "enum": [90, 180, 270]},
     },
     "X-OCR-Pages": {
-        "description": "How many pages the file has, if more than one: the first was read.",
+        "description": "How many pages the file has, if more than one. `/ocr` reads the first.",
         "schema": {"type": "integer", "example": 3},
+    },
+    "X-OCR-Unread-Pages": {
+        "description": "Numbers of the pages that could not be read, where the answer is not "
+        "streamed; the answer itself says so too.",
+        "schema": {"type": "string", "example": "3, 7"},
     },
 }
 

@@ -25,7 +25,7 @@ from ocr_runtime.errors import (
     UnsupportedImage,
 )
 from ocr_runtime.reading.page import ReadingOptions
-from ocr_runtime.serving.forms import ParsedForm
+from ocr_runtime.serving.forms import Names, ParsedForm
 
 
 def _missing() -> Any:
@@ -154,9 +154,10 @@ class Request(RequestOptions):
     options: ClassVar[type[RequestOptions]]
 
     @classmethod
-    def names(cls) -> dict[str, str]:
-        """The names of fields that a caller may send, each with the field that it names."""
-        return {name: name for name in cls.model_fields} | dict(cls.synonyms)
+    def names(cls) -> Names:
+        """Return the names of fields that a caller may send."""
+        own = {name: name for name in cls.model_fields}
+        return Names(fields=own | dict(cls.synonyms), file=cls.file_field, text=cls.text_field)
 
 
 def _one_file(schema: dict[str, Any]) -> None:
