@@ -23,20 +23,31 @@ _LATE = 0.25
 """By how many frames a peak lies behind the middle of its character: 0.28 in the mean of 13,174
 drawn characters (Latin, digits, Chinese; 95 fonts)."""
 
-_SPACE = 0.0075
+_SPACE = -1.0
 """Least evidence of a space, see `_spaces`. Of 100 spaces on 24 real receipts RapidOCR loses 7.5
-and adds 1.2; with this 2.1 and 1.6, with 0.006 1.9 and 1.8, with 0.009 2.4 and 1.6. On 10 other
-Latin pages it loses 1 and adds 0.1 with and without."""
+and adds 1.2. TODO
+"""
+
+_GAP = 15.0
+"""What a gap as wide as the crop is high is worth, as a logarithm of the probability: at a gap of
+0.1 a space needs a probability of 0.08, at 0.2 of 0.02, at 0.3 of 0.004."""
+
+_WIDEST = 0.6
+"""Gap, in heights of the crop, from which a wider one is no more evidence."""
+
+_NO_GAP = 0.02
+"""Widest gap, in heights of the crop, that is none: a pixel of a usual crop."""
 
 _USUAL = 0.25
 """The quantile of a line's gaps that is its usual gap between the characters of a word. With the
 median, short lines in which many spaces are lost keep losing them."""
 
-_WITHIN = 10
+_WITHIN = 3.5
 """How much more evidence a space takes within a number, date or hyphenated word: there a column of
-a table may begin, but a narrow digit also has wide sides. Seen without a space: up to 0.049."""
+a table may begin, but a narrow digit, and a comma in type of one width, also has wide sides. Seen
+without a space: up to 2.2 more."""
 
-_BESIDE_CJK = 0.25
+_BESIDE_CJK = -1.4
 """How much less evidence a space takes between CJK and Latin, where the recogniser seldom knows
 one. Of 73 drawn places without a space none is taken for one, of 71 with one 55 are (RapidOCR:
 30); of 652 in a newspaper whose type is justified, 19."""
@@ -232,8 +243,9 @@ def _spaces(
 ) -> list[bool]:
     """Tell before which characters a space stands.
 
-    It stands where RapidOCR reads one, and where there is evidence of one: the probability of a
-    space between the two characters, times the gap beyond the line's usual gap.
+    It stands where RapidOCR reads one, and where there is evidence of one: the logarithm of the
+    probability of a space between the two characters, and the gap beyond the line's usual gap,
+    times `_GAP`.
 
     Args:
         line: the recogniser's answer.
@@ -254,10 +266,16 @@ def _spaces(
     spaced = list(read)
     for i in range(1, len(shown)):
         frames = slice(shown[i - 1].last + known[i - 1], shown[i].first + 1 - known[i + 1])
-        evidence = float(line.space[frames].max(initial=0)) * beyond[i - 1]
+        evidence = _evidence(float(line.space[frames].max(initial=0)), beyond[i - 1])
         least = _needed(text[i - 1], text[i], within=i in within, chinese=chinese)
         spaced[i] |= evidence > least or (i in dates and beyond[i - 1] > _DATE_GAP)
     return spaced
+
+
+def _evidence(chance: float, gap: float) -> float:
+    if chance <= 0 or gap < _NO_GAP:
+        return -math.inf
+    return math.log(chance) + _GAP * min(gap, _WIDEST)
 
 
 def _needed(before: str, after: str, *, within: bool, chinese: bool) -> float:
@@ -267,5 +285,5 @@ def _needed(before: str, after: str, *, within: bool, chinese: bool) -> float:
     if chinese and (is_cjk(before) or is_cjk(after)):
         both = is_cjk(before) and is_cjk(after)
         own = both or is_cjk_mark(before) or is_cjk_mark(after)  # the gap is the character's own
-        return math.inf if own else _SPACE * _BESIDE_CJK
-    return _SPACE * _WITHIN if within else _SPACE
+        return math.inf if own else _SPACE + _BESIDE_CJK
+    return _SPACE + _WITHIN if within else _SPACE
