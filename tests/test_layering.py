@@ -31,7 +31,11 @@ ALONE_KNOWS = {
         "reading.orientation",
         "reading.words",
     },
-    "pypdfium2_raw": {"documents.pdf_objects", "documents.pdf_pages"},
+    "pypdfium2_raw": {
+        "documents.pdf_characters",
+        "documents.pdf_objects",
+        "documents.pdf_pages",
+    },
     "python_multipart": {"serving.forms"},
     "starlette": {"serving"},
     "uvicorn": {"serving.connections"},
