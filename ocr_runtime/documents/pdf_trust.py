@@ -6,6 +6,7 @@ compares it with what is seen, and a page is believed as a whole or not at all. 
 wrongly doubted costs the time of OCR; one that is wrongly believed costs its text.
 """
 
+import math
 import unicodedata
 from typing import Literal
 
@@ -39,6 +40,7 @@ the direction of horizontal ones."""
 
 _CONTRAST = 40  # of 255 between neighbouring pixels
 _FIRST_CJK = "\u1100"  # Hangul; before it are the alphabets
+_MAX_PIXELS = 9_000_000  # A4 at 300 dpi
 _NO_INK = 0.5  # pixels
 _BLOCK = 16  # pixels: 2 mm at 200 dpi
 _DETAILED = 6  # of a block's 256 pixels; one letter has more
@@ -99,11 +101,16 @@ def doubt(text: OwnText, edges: "_Edges") -> Doubt | None:
 class _Edges:
     """Where a page has contrast: pixels that differ from the one to their right in any channel.
 
+    Of a large page every second pixel is looked at, or fewer, so that it takes little memory.
+
     Args:
         pixels: uint8, shape (H, W, 3).
     """
 
     def __init__(self, pixels: np.ndarray) -> None:
+        self._step = math.ceil(math.sqrt(pixels.shape[0] * pixels.shape[1] / _MAX_PIXELS))
+        if self._step > 1:
+            pixels = np.ascontiguousarray(pixels[:: self._step, :: self._step])
         height, width = pixels.shape[:2]
         self.size = width, height
         samples = pixels.reshape(height, -1)
@@ -119,6 +126,7 @@ class _Edges:
     def inside(self, boxes: np.ndarray, *, margin: int) -> np.ndarray:
         """Count the edges in each box (left, top, right, bottom), shape (N, 4)."""
         width, height = self.size
+        boxes = boxes / self._step
         left, top = (np.floor(boxes[:, i]).astype(int) - margin for i in (0, 1))
         right, bottom = (np.ceil(boxes[:, i]).astype(int) + margin for i in (2, 3))
         left, right = (np.clip(each, 0, width) for each in (left, right))
@@ -140,6 +148,7 @@ class _Edges:
         """Tell which blocks any of the boxes touches: bool, shape (rows, columns)."""
         width, height = self.size
         shape = -(-height // _BLOCK), -(-width // _BLOCK)
+        boxes = boxes / self._step
         on_page = (boxes[:, 2] > 0) & (boxes[:, 3] > 0)
         on_page &= (boxes[:, 0] < width) & (boxes[:, 1] < height)
         boxes = np.clip(boxes[on_page], 0, [width, height, width, height])
