@@ -108,6 +108,8 @@ BOMBS = {
     "TIFF with millions of strips": tiff(
         *GRAY, (256, 4, 1, 100), (257, 4, 1, 100), (273, 4, 5_000_000, 8), (278, 4, 1, 1)
     ),
+    "GIF with a huge frame to be disposed of": b"GIF89a\x01\0\x01\0\0\0\0!\xf9\x04\x08\0\0\0\0"
+    b",\0\0\0\0\xff\xff\xff\xff\0\x02\x02D\x01\0;",
     "GIF with a huge frame": b"GIF89a\x01\0\x01\0\0\0\0,\0\0\0\0\xff\xff\xff\xff\0\x02\x02D\x01\0;",
 }
 

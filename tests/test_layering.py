@@ -33,7 +33,11 @@ ALONE_KNOWS = {
         "reading.rules",
         "reading.words",
     },
-    "pypdfium2_raw": {"documents.pdf_objects", "documents.pdf_pages"},
+    "pypdfium2_raw": {
+        "documents.pdf_characters",
+        "documents.pdf_objects",
+        "documents.pdf_pages",
+    },
     "python_multipart": {"serving.forms"},
     "starlette": {"serving"},
     "uvicorn": {"serving.connections"},

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import subprocess
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -22,9 +23,9 @@ from PIL import Image
 from serving import BENTOML, ROOT, clean_environ, serving
 from urllib3.filepost import encode_multipart_formdata
 
-from ocr_runtime.documents.images import _from_base64, decode
+from ocr_runtime.documents.images import decode, from_base64
 from ocr_runtime.errors import InvalidBase64, InvalidOption, MissingImage, OCRError
-from ocr_runtime.serving.forms import READERS, ParsedForm, parse
+from ocr_runtime.serving.forms import READERS, Names, ParsedForm, parse
 from ocr_runtime.serving.requests import OCRRequest, RequestOptions, validate_request
 
 EXAMPLES = int(os.environ.get("PROPERTY_EXAMPLES", "100"))
@@ -82,7 +83,7 @@ def dressed(draw: st.DrawFn) -> tuple[bytes, str]:
 @given(dressed())
 def test_base64_in_any_dress_is_the_bytes_it_was(pair):
     data, text = pair
-    assert _from_base64(text) == data
+    assert from_base64(text) == data
 
 
 @given(st.text(st.sampled_from("AZaz09+/-_==\r\n\t ") | st.characters(), max_size=12))
@@ -91,12 +92,12 @@ def test_what_is_no_base64_is_refused_and_what_is_is_not(text):
     if not digits:
         expected = MissingImage
     elif re.fullmatch(r"[A-Za-z0-9+/_-]+", digits) and len(digits) % 4 != 1:
-        assert len(_from_base64(text)) == len(digits) * 6 // 8
+        assert len(from_base64(text)) == len(digits) * 6 // 8
         return
     else:
         expected = InvalidBase64
     with pytest.raises(expected):
-        _from_base64(text)
+        from_base64(text)
 
 
 # Options
@@ -115,7 +116,7 @@ SPELT = st.sampled_from(
 def test_an_option_is_of_its_type_or_named(fields):
     named, options = "", ()
     try:
-        _, options = validate_request(ParsedForm({"image_data": "aGk=", **fields}))
+        options = validate_request(ParsedForm({"image_data": "aGk=", **fields})).options
     except InvalidOption as exc:
         named = str(exc).partition(" ")[0]
     assert named in {"", *fields}
@@ -133,7 +134,7 @@ def test_an_option_is_of_its_type_or_named(fields):
 @given(st.dictionaries(st.sampled_from(sorted(OCRRequest.model_fields)), JSON | st.binary()))
 def test_any_fields_are_a_request_or_our_error(fields):
     try:
-        image, _ = validate_request(ParsedForm(fields))
+        image = validate_request(ParsedForm(fields)).data
     except OCRError:
         return
     assert isinstance(image, bytes | str)
@@ -141,6 +142,11 @@ def test_any_fields_are_a_request_or_our_error(fields):
 
 
 # Forms
+
+
+def names_of(fields: Iterable[str]) -> Names:
+    return Names(fields={name: name for name in fields}, file="image_file", text="image_data")
+
 
 OURS = st.sampled_from(sorted(OCRRequest.model_fields))
 PLAIN = st.characters(codec="utf-8")
@@ -165,21 +171,23 @@ def test_multipart_is_read_as_it_was_written(fields, image, file_name, label, bo
     body, _ = encode_multipart_formdata(parts, boundary)
     assume(body.count(f"--{boundary}".encode()) == len(parts) + 1)
     content_type = f'multipart/form-data; boundary="{boundary}"'
-    assert parse(content_type, body, names=expected).fields == expected
+    assert parse(content_type, body, names=names_of(expected)).fields == expected
 
 
 @given(st.dictionaries(NAME, TEXT, max_size=20))
 def test_a_urlencoded_form_is_read_as_it_was_written(fields):
     assume("image_data" not in fields or " " not in fields["image_data"])  # taken for a plus sign
     body = urlencode(fields).encode()
-    assert parse("application/x-www-form-urlencoded", body, names=fields).fields == fields
+    assert parse("application/x-www-form-urlencoded", body, names=names_of(fields)).fields == fields
 
 
 @given(st.text("af=&%+2bB5Cc3\r;,:/").map(lambda text: text + "%c3%BC"))
 def test_a_urlencoded_form_is_read_as_the_standard_library_does(body):
     pairs = parse_qsl(body, keep_blank_values=True)
     assume(len(pairs) == len(dict(pairs)) and "%22" not in body)
-    read = parse("application/x-www-form-urlencoded", body.encode(), names=dict(pairs)).fields
+    read = parse(
+        "application/x-www-form-urlencoded", body.encode(), names=names_of(dict(pairs))
+    ).fields
     assert read == dict(pairs)
 
 
@@ -191,7 +199,7 @@ def test_text_as_bentomls_client_writes_it_is_read_as_it_was(fields):
         encode_multipart_formdata(written),
         (urlencode(written).encode(), "application/x-www-form-urlencoded"),
     ]:
-        assert parse(content_type, body, names=fields).fields == fields
+        assert parse(content_type, body, names=names_of(fields)).fields == fields
 
 
 @given(
@@ -203,7 +211,7 @@ def test_text_as_bentomls_client_writes_it_is_read_as_it_was(fields):
 )
 def test_json_is_read_as_it_was_written(fields, encoding):
     body = json.dumps(fields).encode(encoding)
-    assert parse("application/json", body, names=fields).fields == fields
+    assert parse("application/json", body, names=names_of(fields)).fields == fields
 
 
 PIECES = st.sampled_from(
@@ -233,7 +241,7 @@ LABELS = st.sampled_from(
 )
 def test_any_body_is_fields_or_our_error(content_type, body):
     try:
-        form = parse(content_type, body, names=OCRRequest.model_fields)
+        form = parse(content_type, body, names=OCRRequest.names())
         validate_request(form)
     except OCRError:
         return

@@ -48,7 +48,7 @@ class GifFrame:
         palette = data[13 : _header_bytes(data)]
         place = struct.pack("<HHHH", 0, 0, self.width, self.height)
         frame = b"," + place + data[self.start + 9 : self.end] + b";"
-        return b"".join([header, palette, self.control, frame])
+        return b"".join([header, palette, _without_disposal(self.control), frame])
 
 
 def screen(data: bytes) -> tuple[int, int]:
@@ -92,7 +92,17 @@ def prepare(data: bytes) -> EncodedImage:
     if not frames:
         raise UnsupportedImage
     header = data[: _header_bytes(data)]
-    return EncodedImage(data=b"".join([header, control, data[slice(*first)], b";"]), pages=frames)
+    parts = [header, _without_disposal(control), data[slice(*first)], b";"]
+    return EncodedImage(data=b"".join(parts), pages=frames)
+
+
+def _without_disposal(control: bytes) -> bytes:
+    """Leave of a graphic control extension's flags whether there is transparency.
+
+    Where a frame is to be disposed of, Pillow fills an image of its size when it opens the file,
+    before anybody could look at that size.
+    """
+    return control[:3] + bytes([control[3] & 1]) + control[4:] if len(control) > 3 else control
 
 
 def _parts(data: bytes) -> Iterator[tuple[int, int, int]]:

@@ -16,6 +16,8 @@ _MAX_SCREENS = 20
 """How often all of the largest accepted image may be drawn until a frame is reached."""
 
 _BACKGROUND, _PREVIOUS = 2, 3
+_Box = tuple[int, int, int, int]
+_Colour = tuple[int, int, int, int]
 
 
 class GifScreen:
@@ -32,7 +34,7 @@ class GifScreen:
     def __init__(self, data: bytes, frames: Sequence[GifFrame], *, max_pixels: int) -> None:
         self._data, self._frames, self._max_pixels = data, frames, max_pixels
         self._failure: Exception | None = None
-        self._restored: tuple[Image.Image, tuple[int, int]] | None = None
+        self._restored: tuple[Image.Image | _Colour, _Box] | None = None
         self._restart()
 
     def at(self, index: int) -> Image.Image:
@@ -85,9 +87,9 @@ class GifScreen:
         if self._pixels > _MAX_SCREENS * self._max_pixels:
             raise UnsupportedImage("The GIF has too many large frames.")
         drawn = Image.open(io.BytesIO(frame.alone(self._data)), formats=["GIF"]).convert("RGBA")
+        covered = (*place, place[0] + size[0], place[1] + size[1])
         if frame.disposal == _BACKGROUND:
-            self._restored = Image.new("RGBA", size), place
+            self._restored = (0, 0, 0, 0), covered
         elif frame.disposal == _PREVIOUS:
-            covered = (*place, place[0] + size[0], place[1] + size[1])
-            self._restored = self._screen.crop(covered), place
+            self._restored = self._screen.crop(covered), covered
         self._screen.paste(drawn, place, drawn)

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from ocr_runtime.documents import gif, tiff
-from ocr_runtime.documents.document import Limits
+from ocr_runtime.documents.document import Limits, TextLayer
 from ocr_runtime.documents.encoded import EncodedImage
 from ocr_runtime.documents.gif_frames import GifScreen
 from ocr_runtime.documents.images import (
@@ -18,6 +18,7 @@ from ocr_runtime.documents.images import (
     prepare,
     refusing,
 )
+from ocr_runtime.documents.own_text import OwnText
 from ocr_runtime.documents.page_numbers import select
 
 _TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -32,8 +33,16 @@ class ImageDocument:
         InvalidOption, TooManyPages: see `page_numbers.select`.
     """
 
-    def __init__(self, data: bytes, *, limits: Limits, pages: str | None = None) -> None:
+    def __init__(
+        self,
+        data: bytes,
+        *,
+        limits: Limits,
+        pages: str | None = None,
+        text_layer: TextLayer = "never",
+    ) -> None:
         self.data = data
+        self._own_text = OwnText.empty() if text_layer == "only" else None
         self._max_pixels = limits.max_pixels
         self._directories: list[int] = []
         self._frames: list[gif.GifFrame] = []
@@ -57,6 +66,9 @@ class ImageDocument:
 
     def page(self, number: int) -> PageImage:
         """Decode one page; see `images.decode` for what it raises."""
+        return replace(self._decoded(number), own_text=self._own_text)
+
+    def _decoded(self, number: int) -> PageImage:
         with refusing(self.data):
             if self._directories:
                 page = tiff.with_first_directory(self.data, self._directories[number - 1])

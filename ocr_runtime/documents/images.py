@@ -23,6 +23,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from ocr_runtime.documents import colours, density, gif, jpeg, png, tiff, webp
 from ocr_runtime.documents.encoded import EncodedImage
+from ocr_runtime.documents.own_text import OwnText
 from ocr_runtime.errors import (
     ImageTooLarge,
     InvalidBase64,
@@ -101,6 +102,8 @@ class PageImage:
         pages: how many pages or frames the document has that this is one of.
         dpi: pixels per inch of the page as it was sent, across where those down differ; None if the
             file does not say.
+        own_text: the text that the file holds, to be taken in place of OCR; None if that is not
+            asked for, or not to be trusted.
     """
 
     pixels: np.ndarray
@@ -108,6 +111,7 @@ class PageImage:
     height: int
     pages: int = 1
     dpi: float | None = None
+    own_text: OwnText | None = None
 
     @classmethod
     def of(cls, pixels: np.ndarray) -> Self:

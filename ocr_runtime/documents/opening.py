@@ -1,6 +1,6 @@
 """The bytes of an untrusted file -> a document, whatever its format."""
 
-from ocr_runtime.documents.document import Document, Limits
+from ocr_runtime.documents.document import Document, Limits, TextLayer
 from ocr_runtime.documents.image_document import FirstPage, ImageDocument
 from ocr_runtime.documents.images import ACCEPTED, PDF, UnknownFormat, from_base64, guess, is_image
 from ocr_runtime.documents.pdf import PdfDocument
@@ -14,6 +14,7 @@ def open_document(
     pages: str | None = None,
     dpi: int | None = None,
     password: str | None = None,
+    text_layer: TextLayer = "never",
 ) -> Document:
     """Open a document; to be closed by `with`.
 
@@ -25,6 +26,8 @@ def open_document(
         dpi: of a PDF, the density at which its pages are rendered, 72 to 600; None: that of the
             page's own images, 200 to 300.
         password: of an encrypted PDF.
+        text_layer: "auto": of a PDF, pages bring their own text where it can be trusted; "only":
+            always, and pages of images an empty one; "never": none does.
 
     Raises:
         InvalidBase64, MissingImage: text that is not base64, or that is base64 of nothing.
@@ -38,9 +41,16 @@ def open_document(
     """
     file = from_base64(data) if isinstance(data, str) else data
     if PDF.match(file) and not is_image(file):
-        return PdfDocument(file, limits=limits, pages=pages, dpi=dpi, password=password)
+        return PdfDocument(
+            file,
+            limits=limits,
+            pages=pages,
+            dpi=dpi,
+            password=password,
+            text_layer=text_layer,
+        )
     try:
-        return ImageDocument(file, limits=limits, pages=pages)
+        return ImageDocument(file, limits=limits, pages=pages, text_layer=text_layer)
     except UnknownFormat as exc:
         raise UnsupportedDocument(
             "This is neither a PDF nor an image in one of the accepted formats: "

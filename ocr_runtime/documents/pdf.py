@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
 
-import numpy as np
-
-from ocr_runtime.documents.document import Limits
+from ocr_runtime.documents.document import Limits, TextLayer
 from ocr_runtime.documents.images import PageImage
+from ocr_runtime.documents.own_text import OwnText
 from ocr_runtime.documents.page_numbers import select
-from ocr_runtime.documents.pdf_process import PdfCrash, PdfProcess, PdfTimeout
+from ocr_runtime.documents.pdf_process import Answer, PdfCrash, PdfProcess, PdfTimeout
+from ocr_runtime.documents.pdf_text import received
+from ocr_runtime.documents.pdf_trust import trusted
 from ocr_runtime.errors import (
     EmptyDocument,
     ImageTooLarge,
@@ -37,6 +38,8 @@ class PdfDocument:
         dpi: density of the pages; None: that of their images, 200 to 300. A page that would have
             too many pixels is rendered at a lower one, down to 72.
         password: for an encrypted file.
+        text_layer: whether the pages' own text is taken: "auto", where it can be trusted; "only",
+            always.
 
     Raises:
         PasswordRequired, WrongPassword: it is encrypted.
@@ -56,8 +59,10 @@ class PdfDocument:
         pages: str | None = None,
         dpi: int | None = None,
         password: str | None = None,
+        text_layer: TextLayer = "never",
     ) -> None:
         self.data = data
+        self._text_layer = text_layer
         self._limits, self._dpi, self._password = (
             limits,
             dpi,
@@ -86,8 +91,8 @@ class PdfDocument:
                 raise UnsupportedDocument(f"Page {number} was not tried, as others failed.")
             self._process, _ = self._open()
         try:
-            request = {"index": number - 1, "dpi": self._dpi}
-            reply, pixels = self._process.ask(request, seconds=self._limits.page_seconds)
+            asked = {"index": number - 1, "dpi": self._dpi, "text": self._text_layer != "never"}
+            answer = self._process.ask(asked, seconds=self._limits.page_seconds)
         except PdfTimeout as exc:
             self._ended += 1
             seconds = f"{self._limits.page_seconds:g} seconds"
@@ -95,16 +100,16 @@ class PdfDocument:
         except PdfCrash as exc:
             self._ended += 1
             raise UnsupportedDocument(f"Page {number} cannot be rendered.") from exc
-        if "failure" in reply:
-            raise self._failure(number, *reply["failure"])
-        return self._page_image(reply, pixels)
+        if "failure" in answer.reply:
+            raise self._failure(number, *answer.reply["failure"])
+        return self._page_image(number, answer)
 
     def _open(self) -> tuple[PdfProcess, int]:
         """Start a process; return it with the number of pages."""
         limits = self._limits
         process = PdfProcess(self.data, password=self._password, max_pixels=limits.max_pixels)
         try:
-            reply, _ = process.ask({}, seconds=limits.page_seconds)
+            reply = process.ask({}, seconds=limits.page_seconds).reply
         except PdfTimeout as exc:
             seconds = f"{limits.page_seconds:g} seconds"
             raise PageTooSlow(f"Opening the PDF takes longer than {seconds}.") from exc
@@ -128,11 +133,28 @@ class PdfDocument:
             return UnsupportedDocument(f"Page {number} takes too much memory to render.")
         return UnsupportedDocument(f"Page {number} is damaged.")
 
-    def _page_image(self, reply: dict[str, Any], pixels: np.ndarray) -> PageImage:
-        height, width = pixels.shape[:2]
+    def _page_image(self, number: int, answer: Answer) -> PageImage:
+        height, width = answer.pixels.shape[:2]
         return PageImage(
-            pixels=pixels, width=width, height=height, pages=self.pages, dpi=float(reply["dpi"])
+            pixels=answer.pixels,
+            width=width,
+            height=height,
+            pages=self.pages,
+            dpi=float(answer.reply["dpi"]),
+            own_text=self._own_text(number, answer),
         )
+
+    def _own_text(self, number: int, answer: Answer) -> OwnText | None:
+        counts = answer.reply.get("text")
+        if counts is None:
+            return None
+        height, width = answer.pixels.shape[:2]
+        text = received(counts, answer.more, size=(width, height))
+        if self._text_layer == "only":
+            if counts["cut_off"]:
+                raise UnsupportedDocument(f"Page {number} has too many characters.")
+            return text
+        return None if counts["cut_off"] else trusted(text, answer.pixels)
 
     def __enter__(self) -> Self:
         return self

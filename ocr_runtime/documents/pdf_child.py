@@ -2,7 +2,9 @@
 
     {"bytes": N, "password": null, ...} and the file --> {"ready": true}
     {} --> {"pages": 12}
-    {"index": 0, "dpi": null} --> {"width": W, "height": H, "dpi": D} and W x H x 3 bytes, BGR
+    {"index": 0, "dpi": null, "text": false} --> {"width": W, "height": H, "dpi": D, ...}
+        and W x H x 3 bytes, BGR; and where its text is asked for, "text" and `pdf_characters`'s
+        arrays, "more" bytes
 
 Each message is a line of JSON, and what follows it. A failure is answered `{"failure": [kind]}`.
 `pdf_process` starts one for each document, so that no document meets another, and ends it if it
@@ -17,6 +19,7 @@ import sys
 import time
 from typing import Any, BinaryIO
 
+from ocr_runtime.documents.pdf_characters import characters
 from ocr_runtime.documents.pdf_pages import Pdf, PdfError, own_dpi, pixel_size, size_in_points
 
 try:
@@ -67,7 +70,12 @@ class _Child:
             points = size_in_points(page)
             width, height, dpi = pixel_size(points, dpi=dpi, max_pixels=self._max_pixels)
             samples = pdf.render(page, width, height)
-            return {"width": width, "height": height, "dpi": dpi}, [samples]
+            reply = {"width": width, "height": height, "dpi": dpi}
+            if not request["text"]:
+                return reply, [samples]
+            text, arrays = characters(page)
+            more = sum(len(part) * part.itemsize for part in arrays)
+            return reply | {"text": text, "more": more}, [samples, *arrays]
 
 
 def _send(reply: Reply, replies: BinaryIO) -> None:

@@ -18,7 +18,7 @@ import threading
 import weakref
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -30,7 +30,9 @@ _KEPT_VARIABLES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")
 """Of the environment, which may hold keys, the child gets what Python needs to start."""
 
 _PIPE_BYTES = 1 << 20
-_MAX_LINE = 64 << 20
+_MAX_LINE = 1 << 16
+_MAX_MORE = 16 << 20
+"""A page's characters and pictures have 61 and 21 bytes each, and are bounded in number."""
 _START_SECONDS = 30
 """How long starting Python may take on a busy machine; it does not depend on the document."""
 
@@ -40,6 +42,20 @@ _BYTES_PER_PIXEL = 12
 """The samples that are sent, and layers of 4 bytes that PDFium draws for transparency."""
 
 _log = logging.getLogger(__name__)
+
+
+class Answer(NamedTuple):
+    """The answer to a request.
+
+    Args:
+        reply: the message; see `pdf_child`.
+        pixels: of a page, uint8, shape (H, W, 3), BGR; else empty.
+        more: bytes that follow them.
+    """
+
+    reply: dict[str, Any]
+    pixels: np.ndarray
+    more: bytes
 
 
 class PdfCrash(Exception):
@@ -89,7 +105,7 @@ class PdfProcess:
         """Whether it can answer no more."""
         return self._timed_out.is_set() or not self.end.alive
 
-    def ask(self, request: dict[str, Any], *, seconds: float) -> tuple[dict[str, Any], np.ndarray]:
+    def ask(self, request: dict[str, Any], *, seconds: float) -> Answer:
         """Have one request answered, see `pdf_child`.
 
         Args:
@@ -97,7 +113,7 @@ class PdfProcess:
             seconds: how long the answer may take.
 
         Returns:
-            The answer, and the pixels of the page if it is one: uint8, shape (H, W, 3), BGR.
+            The answer, and what follows it.
 
         Raises:
             PdfTimeout, PdfCrash: there is no answer, and there will be none to later requests.
@@ -107,7 +123,8 @@ class PdfProcess:
             self._write(request | {"seconds": seconds}, b"")
             reply = self._read_line()
             width, height = int(reply.get("width", 0)), int(reply.get("height", 0))
-            return reply, self._read_pixels(width, height)
+            pixels = self._read_pixels(width, height)
+            return Answer(reply, pixels, self._read_more(int(reply.get("more", 0))))
         except PdfCrash:
             self.end()
             if self._timed_out.is_set():
@@ -152,6 +169,14 @@ class PdfProcess:
             left = left[read:]
         pixels.flags.writeable = False
         return pixels
+
+    def _read_more(self, size: int) -> bytes:
+        if not 0 <= size <= _MAX_MORE:
+            raise PdfCrash
+        more = self._process.stdout.read(size)  # type: ignore[union-attr]
+        if len(more) < size:
+            raise PdfCrash
+        return cast("bytes", more)
 
 
 def _start() -> "subprocess.Popen[bytes]":

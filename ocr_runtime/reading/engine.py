@@ -24,6 +24,7 @@ from ocr_runtime.reading.exact import read_exactly
 from ocr_runtime.reading.layout import arrange
 from ocr_runtime.reading.loading import STAGES, WORD, load_rapidocr, reason
 from ocr_runtime.reading.orientation import boxes_as_sent, turned
+from ocr_runtime.reading.own_text import upright_lines
 from ocr_runtime.reading.page import Angle, Block, Box, Line, Page, ReadingOptions
 from ocr_runtime.reading.runtimes import Arena, Grant
 from ocr_runtime.reading.stages import Stages, in_rapidocrs_order
@@ -80,7 +81,7 @@ class Engine:
         """Find and read the lines of one page. Any number of threads may call this at once.
 
         Args:
-            image: the page.
+            image: the page. If it brings its own text, that is taken and no model runs.
             options: of this page only; None takes the configured default.
             grant: called before each run of a model with the bytes of memory that the run needs;
                 it waits until the run may start, and its context gives the number of cores that
@@ -101,7 +102,10 @@ class Engine:
         if not (ocr.use_det or ocr.use_cls or ocr.use_rec):
             raise InvalidOption("use_det, use_cls and use_rec are all off: nothing is asked for.")
         try:
-            lines, angle = self._lines(ocr, image.pixels, options)
+            if image.own_text is not None:
+                lines, angle = upright_lines(image, words=ocr.return_word_box)
+            else:
+                lines, angle = self._lines(ocr, image.pixels, options)
         finally:
             self._arena.tidy()
         height, width = image.pixels.shape[:2]

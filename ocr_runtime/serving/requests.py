@@ -211,6 +211,7 @@ class Sent:
             pages=options.pages,
             dpi=options.dpi,
             password=options.password,
+            text_layer=options.text_layer or "auto",
         )
 
 
