@@ -5,6 +5,7 @@ import itertools
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 
@@ -463,7 +464,7 @@ def test_not_found(path, server):
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("GET", "/ocr"), ("PUT", "/ocr"), ("DELETE", "/ocr"), ("POST", "/docs"), ("POST", "/livez")],
+    [("GET", "/ocr"), ("PUT", "/livez"), ("DELETE", "/ocr"), ("POST", "/docs"), ("POST", "/livez")],
 )
 def test_method_not_allowed(method, path, server):
     response = requests.request(method, server.url + path)
@@ -500,12 +501,34 @@ def test_image_file_is_a_file_part_and_nothing_else(content_type, server):
 
 @pytest.mark.parametrize(
     "content_type",
-    ["application/vnd.bentoml+pickle", "text/plain", "image/png", "application/xml", "x", ""],
+    ["application/vnd.bentoml+pickle", "text/plain", "application/xml", "x", "pdf"],
 )
 def test_an_unsupported_media_type(content_type, server):
     headers = {"content-type": content_type}
     response = requests.post(server.url + "/ocr", data=LINE, headers=headers)
     assert_error(response, 415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+@pytest.mark.parametrize(
+    "content_type",
+    ["image/png", "application/octet-stream", "", "application/x-www-form-urlencoded"],
+)
+def test_the_body_itself_may_be_the_file(method, content_type, server, line_answer):
+    headers = {"content-type": content_type} if content_type else {}
+    url = server.url + "/ocr?use_det=0&lang=en"
+    response = requests.request(method, url, data=LINE, headers=headers)
+    assert response.json() == line_answer
+    assert response.headers["x-ocr-ignored"] == "lang"
+
+
+def test_options_of_a_file_as_the_body_are_checked(server):
+    headers = {"content-type": "image/png"}
+    post = partial(requests.post, data=LINE, headers=headers)
+    assert_error(post(server.url + "/ocr?text_score=2"), 400, "invalid_option")
+    assert_error(post(server.url + "/ocr?use_det=0&use_det=1"), 400, "malformed_request")
+    refused = requests.post(server.url + "/ocr", data=b"no image", headers=headers)
+    assert_error(refused, 415, "unsupported_image")
 
 
 @pytest.mark.parametrize("encoding", ["identity", "Identity", ""])

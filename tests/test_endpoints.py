@@ -38,7 +38,7 @@ ENDPOINTS += (
         media_type="text/csv",
         answer_description="The lines in capitals.",
         example="ONE LINE OF TEXT",
-        write=lambda page, _: shout.write(page),
+        write=lambda pages, *_: map(shout.write, pages),
     ),
 )
 """
