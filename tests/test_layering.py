@@ -23,6 +23,7 @@ ALONE_KNOWS = {
         "reading.stages",
     },
     "cv2": {
+        "outputs.picture",
         "reading.bounded_rapidocr",
         "reading.detection",
         "reading.exact",

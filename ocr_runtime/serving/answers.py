@@ -94,13 +94,12 @@ class Answer:
         return self._joined([part for part in parts if part is not _END])
 
     def _joined(self, parts: list[Any]) -> Any:
-        answer = self._endpoint.answer
-        if issubclass(answer, BaseModel):
-            (whole,) = [part for part in parts if part is not None]
-            return whole
-        if answer is str:
+        if len(parts) == 1 and isinstance(parts[0], BaseModel):
+            return parts[0]
+        if self._endpoint.answer is str:
             return "".join(parts)
-        return Response(b"".join(parts), media_type=self._endpoint.media_type)
+        encoded = [part if isinstance(part, bytes) else part.encode() for part in parts]
+        return Response(b"".join(encoded), media_type=self._endpoint.media_type)
 
     def _stream(self, first: Any) -> Response:
         async def parts() -> AsyncIterator[Any]:

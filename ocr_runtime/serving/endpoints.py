@@ -14,8 +14,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from ocr_runtime.documents.document import Document
-from ocr_runtime.errors import OCRError
-from ocr_runtime.outputs import rapidocr, text
+from ocr_runtime.errors import InvalidOption, OCRError, PageTooSlow
+from ocr_runtime.outputs import hocr, markdown, picture, rapidocr, text
+from ocr_runtime.outputs import pages as json_pages
 from ocr_runtime.reading.page import Page, UnreadPage
 from ocr_runtime.serving.requests import DocumentRequest, OCRRequest, Request
 from ocr_runtime.settings import Settings
@@ -92,4 +93,67 @@ TEXT = Endpoint(
     write=lambda pages, document, _: text.write_pages(pages, document),
 )
 
-ENDPOINTS = (OCR, TEXT)
+MARKDOWN = Endpoint(
+    name="markdown",
+    summary="Read a document as Markdown.",
+    request=DocumentRequest,
+    answer=str,
+    media_type="text/markdown",
+    answer_description="Headings, paragraphs, lists and tables, in UTF-8. From the second page on "
+    "each begins with a comment that has its number.",
+    example="# A heading\n\nA paragraph in one line.\n\n| Item | Price |\n| --- | --- |\n"
+    "| Tea | 1.20 |\n",
+    write=lambda pages, document, _: markdown.write_pages(pages, document),
+)
+
+HOCR = Endpoint(
+    name="hocr",
+    summary="Read a document as hOCR.",
+    request=DocumentRequest,
+    answer=str,
+    media_type="application/xhtml+xml",
+    answer_description="hOCR 1.2 as XHTML: pages, areas, paragraphs, lines and words with their "
+    "boxes and confidences.",
+    example="<html>...</html>",
+    write=lambda pages, document, _: hocr.write_pages(pages, document),
+    reading={"return_word_box": True},
+)
+
+PAGES = Endpoint(
+    name="pages",
+    summary="Read all that is known of the pages of a document.",
+    request=DocumentRequest,
+    answer=json_pages.PagesAnswer,
+    answer_description="The pages, with their blocks, lines and words, or the error of each that "
+    "could not be read. Boxes are in pixels of the page as it was sent.",
+    example={"pages": [{"number": 2, "code": "page_too_slow", "error": PageTooSlow.sentence}]},
+    write=lambda pages, document, _: json_pages.write_pages(pages, document),
+    reading={"return_word_box": True},
+)
+
+ANNOTATED = Endpoint(
+    name="annotated",
+    summary="Draw the lines that are read on the picture of a page.",
+    request=DocumentRequest,
+    answer=bytes,
+    media_type="image/png",
+    answer_description="A PNG of the upright page with a numbered box around each line, coloured "
+    "by its score; of several pages the option `pages` must choose one.",
+    example="",
+    write=lambda pages, document, _: _annotated(pages, document),
+    streamed=False,
+)
+
+
+def _annotated(pages: Iterable[Page | UnreadPage], document: Document) -> Iterator[bytes]:
+    if len(document.numbers) > 1:
+        raise InvalidOption(
+            f"A picture shows one page: choose one of {len(document.numbers)} with pages, as "
+            f"pages={document.numbers[0]}."
+        )
+    for page in pages:
+        if isinstance(page, Page):
+            yield picture.write(page, document.page(page.number))
+
+
+ENDPOINTS = (OCR, TEXT, MARKDOWN, HOCR, PAGES, ANNOTATED)
