@@ -55,8 +55,9 @@ def table(*rows: Sequence[str], xs: Sequence[float], top: float = 100) -> Block:
         [line(text, x, top + 30 * i) for x, text in zip(xs, row, strict=True) if text]
         for i, row in enumerate(rows)
     ]
+    columns = [[i for i, text in enumerate(row) if text] for row in rows]
     kind: Kind = "table"
-    return Block(rows=cells, kind=kind)
+    return Block(rows=cells, kind=kind, columns=columns)
 
 
 def page(*blocks: Block, **fields: Any) -> Page:

@@ -108,13 +108,15 @@ def test_tables_have_a_cell_in_each_column():
 def test_a_cell_over_several_columns_stands_in_the_first():
     over = [line("All prices in euros", 100, 70, width=500)]
     cells = table(["a", "b"], ["c", "d"], xs=[100, 400])
-    wide = Block(rows=[over, *cells.rows], kind="table")
+    wide = Block(rows=[over, *cells.rows], kind="table", columns=[[0], *cells.columns])
     assert write(page(wide)).splitlines()[0::2] == ["| All prices in euros |  |", "| a | b |"]
 
 
 def test_tables_and_text_without_boxes_are_written_too():
     rows = [[Line(score=1, text=text) for text in row] for row in (["a", "b"], ["c", "d"])]
-    assert write(page(Block(rows=rows, kind="table"))) == "| a | b |\n| --- | --- |\n| c | d |\n"
+    columns = [[0, 1], [0, 1]]
+    table = Block(rows=rows, kind="table", columns=columns)
+    assert write(page(table)) == "| a | b |\n| --- | --- |\n| c | d |\n"
     assert write(page(Block(rows=rows))) == "a b c d\n"
     assert write(page(Block(rows=[[Line(score=1)]]))) == ""
 

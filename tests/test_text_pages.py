@@ -64,7 +64,7 @@ def test_json_has_all_that_was_read():
     (answer,) = as_json(read)
     (found,) = answer.pop("blocks")
     assert found.pop("box") == [[10.0, 19.94], [40.04, 20.0], [40.0, 40.06], [9.96, 40.0]]
-    assert found == {"kind": "text", "rows": [[entry], [without]]}
+    assert found == {"kind": "text", "rows": [[entry], [without]], "columns": []}
     assert answer == {
         "number": 2, "width": 1000, "height": 1000, "dpi": 300.0, "orientation": 0, "skew": 0.12,
     }  # fmt: skip

@@ -10,8 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from ocr_runtime.documents.document import Document
-from ocr_runtime.outputs.geometry import Frame, size_of
-from ocr_runtime.outputs.grid import cells
+from ocr_runtime.outputs.geometry import size_of
 from ocr_runtime.outputs.paragraphs import broken, joined, text_of
 from ocr_runtime.reading.page import Block, Line, Page, UnreadPage
 
@@ -78,7 +77,7 @@ def _upright_width(page: Page) -> int:
 
 def _block(block: Block, page: Page, body: float | None) -> str:
     if block.kind == "table":
-        return _table(cells(block, Frame.of_page(page)))
+        return _table(_cells(block))
     rows = [row for row in block.rows if text_of(row)]
     texts = [text_of(row) for row in rows]
     level = _level(block.lines, texts, body and body * _upright_width(page))
@@ -118,6 +117,12 @@ def _item(rows: list[list[Line]]) -> str:
     number = marker and marker["number"]
     start = f"{number} " if number else "- "
     return start + f"{_BREAK}{' ' * len(start)}".join(map(_line, [text, *others]))
+
+
+def _cells(block: Block) -> list[list[str]]:
+    """The text of each cell of a table; an empty one where there is no cell."""
+    rows = [[joined([line.text or "" for line in cell]) for cell in row] for row in block.cells]
+    return [row for row in rows if any(row)]
 
 
 def _table(rows: list[list[str]]) -> str:

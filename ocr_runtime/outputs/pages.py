@@ -27,7 +27,7 @@ _Box = Annotated[
 _Number = Annotated[int, Field(ge=1, description="Number of the page in its document.")]
 
 
-class WordEntry(BaseModel):
+class PageWord(BaseModel):
     """A word, or a single character of Chinese or Japanese."""
 
     text: str
@@ -35,28 +35,35 @@ class WordEntry(BaseModel):
     box: _Box
 
 
-class LineEntry(BaseModel):
+class PageLine(BaseModel):
     """One line of text, or one cell of a table."""
 
     text: Annotated[str | None, Field(description="Null if recognition was not asked for.")]
     score: _Score
     box: Annotated[_Box | None, Field(description="Null if detection was not asked for.")]
     words: Annotated[
-        list[WordEntry] | None,
+        list[PageWord] | None,
         Field(description="From left to right; null if they were not asked for."),
     ]
 
 
-class BlockEntry(BaseModel):
+class PageBlock(BaseModel):
     """Lines that belong together: a paragraph, a heading, a table."""
 
     kind: Annotated[Kind, Field(description="`table` if the cells of its rows are in line.")]
     box: Annotated[_Box | None, Field(description="Around all of its lines.")]
     rows: Annotated[
-        list[list[LineEntry]],
+        list[list[PageLine]],
         Field(
             description="From top to bottom. What stands on one baseline is a row, from left to "
             "right: mostly one line, in tables the cells."
+        ),
+    ]
+    columns: Annotated[
+        list[list[int]],
+        Field(
+            description="Of a table, for each line of each row the column of its cell, from 0; "
+            "else empty."
         ),
     ]
 
@@ -77,7 +84,7 @@ class PageEntry(BaseModel):
         float,
         Field(description="Clockwise angle of the lines on the upright page, in degrees."),
     ]
-    blocks: Annotated[list[BlockEntry], Field(description="In reading order.")]
+    blocks: Annotated[list[PageBlock], Field(description="In reading order.")]
 
 
 class UnreadPageEntry(BaseModel):
@@ -118,17 +125,18 @@ def entry(page: Page | UnreadPage) -> PageEntry | UnreadPageEntry:
     )
 
 
-def _block(block: Block, frame: Frame) -> BlockEntry:
+def _block(block: Block, frame: Frame) -> PageBlock:
     boxes = [line.box for line in block.lines if line.box is not None]
-    return BlockEntry(
+    return PageBlock(
         kind=block.kind,
         box=_rounded(frame.box(frame.extent(boxes))) if boxes else None,
         rows=[[_line(line) for line in row] for row in block.rows],
+        columns=block.columns,
     )
 
 
-def _line(line: Line) -> LineEntry:
-    return LineEntry(
+def _line(line: Line) -> PageLine:
+    return PageLine(
         text=line.text,
         score=round(line.score, 4),
         box=None if line.box is None else _rounded(line.box),
@@ -136,8 +144,8 @@ def _line(line: Line) -> LineEntry:
     )
 
 
-def _word(word: Word) -> WordEntry:
-    return WordEntry(text=word.text, score=round(word.score, 4), box=_rounded(word.box))
+def _word(word: Word) -> PageWord:
+    return PageWord(text=word.text, score=round(word.score, 4), box=_rounded(word.box))
 
 
 def _rounded(box: Box) -> Box:

@@ -184,11 +184,27 @@ def _add(model: type[BaseModel], schemas: dict[str, Any]) -> str:
         base.__name__ for base in model.__mro__ if base.__module__.startswith("ocr_runtime.")
     )
     content = model.model_json_schema(mode="serialization", ref_template=_REF)
+    content = _nullable(content)
     schemas.update(content.pop("$defs", {}))
     for field in content.get("properties", {}).values():
         field.pop("default", None)  # a missing field is not null
     schemas[name] = content | {"title": name}
     return name
+
+
+def _nullable(schema: Any) -> Any:
+    """Write "or null" as OpenAPI 3.0 does, which has no type "null"."""
+    if isinstance(schema, list):
+        return [_nullable(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    schema = {key: _nullable(value) for key, value in schema.items()}
+    choices = schema.get("anyOf", [])
+    others = [choice for choice in choices if choice != {"type": "null"}]
+    if len(others) == len(choices) or len(others) != 1:
+        return schema
+    del schema["anyOf"]
+    return others[0] | schema | {"nullable": True}
 
 
 def _of(name: str) -> dict[str, Any]:
