@@ -112,6 +112,13 @@ class MethodNotAllowed(OCRError):
     sentence = "This address does not answer this method."
 
 
+class NotAcceptable(OCRError):
+    """`/read` is asked for a media type that no output has."""
+
+    status, code = 406, "not_acceptable"
+    sentence = "There is no answer of a media type that the request accepts."
+
+
 class SlowBody(OCRError):
     """The body did not arrive within `OCR_TIMEOUT_SECONDS`."""
 

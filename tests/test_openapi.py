@@ -31,7 +31,8 @@ def test_the_document_is_valid(document):
 
 
 def test_each_content_type_has_every_field_described(document, operation):
-    content = operation["requestBody"]["content"]
+    content = dict(operation["requestBody"]["content"])
+    assert content.pop("application/octet-stream")["schema"]["format"] == "binary"
     assert set(content) == {
         "multipart/form-data",
         "application/x-www-form-urlencoded",
@@ -49,7 +50,8 @@ def test_each_content_type_has_every_field_described(document, operation):
 
 
 def test_exactly_one_image_is_asked_for(document, operation):
-    content = operation["requestBody"]["content"]
+    content = dict(operation["requestBody"]["content"])
+    del content["application/octet-stream"]
     schema = {"components": document["components"]}
     multipart, *as_text = (
         OAS30Validator(schema | content[media_type]["schema"])
@@ -61,8 +63,8 @@ def test_exactly_one_image_is_asked_for(document, operation):
         assert [validator.is_valid(each) for each in ({}, text, {"image_data": ""})] == [0, 1, 0]
 
 
-def test_every_status_and_code_of_ocr_is_told(operation):
-    responses = operation["responses"]
+def test_every_status_and_code_is_told(document):
+    responses = document["paths"]["/read"]["post"]["responses"]
     assert set(responses) == {"200"} | {str(status) for status in HTTP_ERRORS}
     told = set()
     for status, response in responses.items():

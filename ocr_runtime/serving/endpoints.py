@@ -14,12 +14,32 @@ from typing import Any
 from pydantic import BaseModel
 
 from ocr_runtime.documents.document import Document
-from ocr_runtime.errors import InvalidOption, OCRError, PageTooSlow
+from ocr_runtime.errors import (
+    EmptyDocument,
+    InvalidOption,
+    NotAcceptable,
+    OCRError,
+    PageTooSlow,
+    PasswordRequired,
+    TooManyPages,
+    UnsupportedDocument,
+    WrongPassword,
+)
 from ocr_runtime.outputs import hocr, markdown, picture, rapidocr, text
 from ocr_runtime.outputs import pages as json_pages
 from ocr_runtime.reading.page import Page, UnreadPage
 from ocr_runtime.serving.requests import DocumentRequest, OCRRequest, Request
 from ocr_runtime.settings import Settings
+
+_ERRORS = tuple(each for each in OCRError.__subclasses__() if each is not NotAcceptable)
+_OF_DOCUMENTS = (
+    PasswordRequired,
+    WrongPassword,
+    TooManyPages,
+    PageTooSlow,
+    UnsupportedDocument,
+    EmptyDocument,
+)
 
 Write = Callable[[Iterable[Page | UnreadPage], Document, Settings], Iterator[Any]]
 
@@ -51,7 +71,7 @@ class Endpoint:
     media_type: str = "application/json"
     answer_description: str
     example: Any
-    errors: tuple[type[OCRError], ...] = tuple(OCRError.__subclasses__())
+    errors: tuple[type[OCRError], ...] = _ERRORS
     write: Write
     reading: Mapping[str, Any] = field(default_factory=dict)
     streamed: bool = True
@@ -59,6 +79,11 @@ class Endpoint:
     @property
     def route(self) -> str:
         return f"/{self.name}"
+
+    @property
+    def is_output(self) -> bool:
+        """Whether it reads documents, so that `/read` may choose it."""
+        return self.request is DocumentRequest
 
 
 def _of_first(write: Callable[[Page, Settings], Any]) -> Write:
@@ -75,6 +100,7 @@ OCR = Endpoint(
     answer=rapidocr.OCRAnswer,
     answer_description="The lines, in the order that `layout` says; `{}` where there is no text.",
     example=rapidocr.EXAMPLE,
+    errors=tuple(each for each in _ERRORS if each not in _OF_DOCUMENTS),
     write=_of_first(
         lambda page, settings: rapidocr.write(page, score_format=settings.score_format)
     ),

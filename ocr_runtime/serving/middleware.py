@@ -28,7 +28,7 @@ from ocr_runtime.errors import (
     UnsupportedMediaType,
     by_status,
 )
-from ocr_runtime.serving import connections, logs, metrics
+from ocr_runtime.serving import connections, logs, metrics, negotiation
 from ocr_runtime.serving.access import Keys
 from ocr_runtime.serving.bodies import Bodies
 from ocr_runtime.serving.endpoints import Endpoint
@@ -61,7 +61,9 @@ def install_middleware(
     connections.install(idle_seconds=settings.idle_seconds)
     by_route = {endpoint.route: endpoint for endpoint in endpoints}
     metrics.announce(by_route)  # before `app`, which reserves the room of all series
+    by_media_type = {each.media_type: each.route for each in endpoints if each.is_output}
     service.mount_asgi_app(metrics.app())
+    service.mount_asgi_app(negotiation.app(by_media_type))
     open_to_all = (
         *_PROBES,
         *(_DOCS if settings.public_docs else ()),
@@ -71,7 +73,8 @@ def install_middleware(
     bodies = Bodies(most_bytes=settings.max_body_mb << 20, most_seconds=settings.timeout_seconds)
     layers: list[tuple[Any, dict[str, Any]]] = [
         (TrailingSlash, {"routes": by_route}),
-        (PutAsPost, {"routes": by_route}),
+        (PutAsPost, {"routes": {*by_route, negotiation.ROUTE}}),
+        (negotiation.ReadAs, {"routes": by_media_type}),
         (CrossOrigin, {"origins": settings.cors_origins}),
         (metrics.Traffic, {"paths": by_route}),
         (RequestContext, {"endpoints": by_route}),

@@ -16,7 +16,8 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from ocr_runtime import __version__
-from ocr_runtime.errors import OCRError, by_status
+from ocr_runtime.errors import NotAcceptable, OCRError, by_status
+from ocr_runtime.serving import negotiation
 from ocr_runtime.serving.endpoints import Endpoint
 from ocr_runtime.serving.forms import READERS
 
@@ -105,7 +106,11 @@ def document(endpoints: Iterable[Endpoint], *, keys: bool) -> dict[str, Any]:
         keys: whether callers need an API key.
     """
     schemas: dict[str, Any] = {"Error": _ERROR}
+    endpoints = list(endpoints)
     paths = {each.route: {"post": _operation(each, schemas)} for each in endpoints}
+    outputs = [each for each in endpoints if each.is_output]
+    if outputs:
+        paths[negotiation.ROUTE] = {"post": _read(paths, outputs)}
     components: dict[str, Any] = {"schemas": schemas}
     if keys:
         components["securitySchemes"] = _KEY_SCHEMES
@@ -141,7 +146,8 @@ def _operation(endpoint: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
             "content": {
                 media_type: _of(with_files if media_type == "multipart/form-data" else text_only)
                 for media_type in READERS
-            },
+            }
+            | {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
         },
         "responses": {
             "200": {
@@ -150,16 +156,41 @@ def _operation(endpoint: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
                 "content": {endpoint.media_type: _answer(endpoint, schemas)},
             }
         }
-        | {str(status): _refusal(errors) for status, errors in by_status(endpoint.errors).items()},
+        | _refusals(endpoint.errors),
     }
+
+
+def _read(paths: dict[str, Any], outputs: list[Endpoint]) -> dict[str, Any]:
+    """Describe the address that answers as any of these endpoints."""
+    operations = {each.media_type: paths[each.route]["post"] for each in outputs}
+    first: dict[str, Any] = paths[outputs[0].route]["post"]
+    ok = first["responses"]["200"]
+    content = {
+        media_type: operation["responses"]["200"]["content"][media_type]
+        for media_type, operation in operations.items()
+    }
+    refusals = _refusals((*outputs[0].errors, NotAcceptable))
+    return first | {
+        "operationId": negotiation.ROUTE[1:],
+        "summary": "Read a document; the header Accept chooses the output.",
+        "responses": {
+            "200": ok | {"description": "The answer of the output.", "content": content},
+            **refusals,
+        },
+    }
+
+
+def _refusals(errors: Iterable[type[OCRError]]) -> dict[str, Any]:
+    return {str(status): _refusal(some) for status, some in by_status(errors).items()}
 
 
 def _answer(endpoint: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
     if issubclass(endpoint.answer, BaseModel):
         content = _of(_add(endpoint.answer, schemas))
     else:
-        content = {"schema": {"type": "string"}}
-    return content | {"example": endpoint.example}
+        binary = {"format": "binary"} if endpoint.answer is bytes else {}
+        content = {"schema": {"type": "string"} | binary}
+    return content | ({"example": endpoint.example} if endpoint.example else {})
 
 
 def _add_text_only(name: str, schemas: dict[str, Any]) -> str:
