@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from ocr_runtime.documents.own_text import Mark, OwnText
+from ocr_runtime.reading.accents import with_accents
 from ocr_runtime.reading.page import Box, Line, Word
 from ocr_runtime.reading.scripts import is_cjk
 
@@ -38,6 +39,7 @@ def lines_of(text: OwnText) -> list[Line]:
     Returns:
         In the order of the file, each with the score 1 and its words; boxes in pixels of the page.
     """
+    text = with_accents(text)
     frames = _Frames(text)
     found = []
     for run in _runs(text, frames):
