@@ -56,7 +56,7 @@ def test_1_bit_fax(gray):
     assert np.array_equal(decoded(data), bgr(page))
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "BMP", "WEBP"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "BMP", "WEBP", "AVIF"])
 def test_gray(kind, gray):
     assert distance(decoded(encoded(gray, kind)), gray) < 2
 
@@ -202,7 +202,7 @@ STORED = {  # what a camera held this way has stored, by EXIF orientation
 
 
 @pytest.mark.parametrize("orientation", STORED)
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
 def test_exif_orientation_is_applied(kind, orientation, latin):
     exif = Image.Exif()
     exif[0x0112] = orientation
@@ -260,7 +260,7 @@ def test_damaged_exif_turns_nothing(latin):
     assert distance(decoded(encoded(latin, "JPEG", exif=b"Exif\0\0II*\0rubbish")), latin) < 3
 
 
-@pytest.mark.parametrize("kind", ["GIF", "TIFF", "WEBP", "PNG"])
+@pytest.mark.parametrize("kind", ["GIF", "TIFF", "WEBP", "PNG", "AVIF"])
 def test_of_several_frames_the_first_is_read(kind):
     first, second = (Image.new("RGB", (16, 16), colour) for colour in (WHITE, BLACK))
     data = encoded(first, kind, save_all=True, append_images=[second])

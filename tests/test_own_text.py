@@ -144,6 +144,25 @@ def test_ligatures_accents_and_hyphens_are_plain_characters():
     assert found[1:] == ["cut hy-", "phen"]
 
 
+def test_accents_that_are_drawn_over_letters_are_theirs():
+    """As TeX does with its older fonts."""
+
+    def draw(pdf: FPDF) -> None:
+        pdf.set_font("times", size=12)
+        x = 60.0
+        for character in "r\u00b4egl\u00b4e `a 2, na\u00a8if, c\u00b8a":
+            if character in "\u00b4`\u00a8":
+                pdf.text(x + 1, 80, character)
+            elif character == "\u00b8":
+                pdf.text(x - 4.5, 80, character)
+            else:
+                pdf.text(x, 80, character)
+                x += pdf.get_string_width(character)
+        pdf.text(60, 110, "a ` quoted \u00b4 word~s")
+
+    assert texts(lines(draw)) == ["réglé à 2, naïf, ça", "a ` quoted \u00b4 word~s"]
+
+
 def test_a_superscript_stays_on_its_line():
     def draw(pdf: FPDF) -> None:
         pdf.text(60, 80, "Area in m")

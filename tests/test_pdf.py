@@ -48,7 +48,7 @@ def scaled(dpi: float, *points: float) -> list[object]:
 # What a page shows
 
 
-@pytest.mark.parametrize("dpi", [72, 150, 200, 600])
+@pytest.mark.parametrize("dpi", [72, 150, 200, pytest.param(600, marks=pytest.mark.slow)])
 def test_a_page_is_rendered_at_the_density_asked_for(dpi):
     with opened(drawn(square), dpi=dpi) as document:
         page = document.page(1)
@@ -111,6 +111,7 @@ def test_annotations_and_form_fields_are_drawn():
     assert page.pixels[225, 200].tolist() == [255, 255, 255]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("pixels", "points", "dpi"),
     [
@@ -189,6 +190,7 @@ def test_a_broken_pdf_is_refused(data):
         opened(data)
 
 
+@pytest.mark.slow
 def test_a_pdf_that_is_cut_off_is_mended_or_refused():
     data = drawn(square, square)
     for end in range(0, len(data), 97):
@@ -263,6 +265,7 @@ def test_a_page_of_no_sensible_size_is_rendered_or_refused(box):
         assert outcomes(document)[0] in ("page", "image_too_large", "unsupported_document")
 
 
+@pytest.mark.slow
 def test_a_page_that_takes_too_long_is_given_up_and_others_are_read():
     limits = Limits(max_pixels=50_000_000, max_pages=9, page_seconds=1)
     slow = with_content(
@@ -294,6 +297,7 @@ def test_a_page_that_crashes_pdfium_is_given_up_and_others_are_read():
         assert place_of_red(document.page(2).pixels)
 
 
+@pytest.mark.slow
 def test_a_page_that_takes_too_much_memory_is_given_up():
     def swell(pdf: pikepdf.Pdf) -> None:
         """2.5 billion white pixels of a fax in 6 kB, turned and stretched."""
@@ -315,6 +319,7 @@ def test_a_page_that_takes_too_much_memory_is_given_up():
     assert codes(data, limits=QUICK) in (["page", "page"], ["page_too_slow", "page"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("depth", [1, 3, 20_000])
 def test_forms_that_draw_themselves_end(depth):
     def nest(pdf: pikepdf.Pdf) -> None:

@@ -166,6 +166,7 @@ def noise() -> Image.Image:
     return Image.fromarray(rng.integers(0, 255, (200, 300, 3), np.uint8))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", GOOD)
 def test_text_that_is_what_is_seen_is_believed(kind):
     data = drawn(GOOD[kind])
@@ -316,6 +317,7 @@ DOUBTED: dict[str, tuple[str, Callable[[], bytes]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", DOUBTED)
 def test_text_that_is_not_what_is_seen_is_doubted(kind):
     reason, make = DOUBTED[kind]

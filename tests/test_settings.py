@@ -71,6 +71,8 @@ def test_the_cores_are_shared_by_the_workers():
         ("OCR_MAX_BODY_MB", "-1"),
         ("OCR_MAX_PIXELS", "0"),
         ("OCR_MAX_DET_PIXELS", "1000"),
+        ("OCR_MAX_PAGES", "0"),
+        ("OCR_PAGE_SECONDS", "0"),
         ("OCR_MAX_QUEUE", "-1"),
         ("OCR_TIMEOUT_SECONDS", "0"),
         ("OCR_TIMEOUT_SECONDS", "nan"),

@@ -10,18 +10,18 @@ import io
 import logging
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import AvifImagePlugin, Image, UnidentifiedImageError, features
 from PIL.ExifTags import Base as Tag
 from PIL.ImageFile import ImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
-from ocr_runtime.documents import colours, density, gif, jpeg, png, tiff, webp
+from ocr_runtime.documents import avif, colours, density, gif, jpeg, png, tiff, webp
 from ocr_runtime.documents.encoded import EncodedImage
 from ocr_runtime.documents.own_text import OwnText
 from ocr_runtime.errors import (
@@ -32,13 +32,22 @@ from ocr_runtime.errors import (
     UnsupportedImage,
 )
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
-"""The accepted formats, as Pillow names them."""
+FORMATS = (
+    "JPEG",
+    "PNG",
+    "WEBP",
+    "BMP",
+    "TIFF",
+    "GIF",
+    *(["AVIF"] if features.check("avif") else []),
+)
+"""The accepted formats, as Pillow names them. Pillow may be built without AVIF."""
 
 _NAMES = [name.replace("WEBP", "WebP") for name in FORMATS]
 ACCEPTED = f"{', '.join(_NAMES[:-1])} or {_NAMES[-1]}"
 """The accepted formats in a sentence."""
 
+AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # requests share the cores
 Image.MAX_IMAGE_PIXELS = None  # our own limit is checked on the header, before a pixel is decoded
 # Callers get our errors on damaged files; Pillow's messages about them would only fill the log.
 logging.getLogger("PIL").setLevel(logging.CRITICAL)
@@ -60,6 +69,11 @@ _ISO_BRANDS = {  # https://mp4ra.org/registered-types/brands
     ),
     **dict.fromkeys((b"avif", b"avis"), "an AVIF image"),
 }
+_PREPARE: dict[bytes | tuple[bytes, ...], Callable[[bytes], EncodedImage]] = {
+    png.SIGNATURE: png.prepare,
+    jpeg.SIGNATURE: jpeg.prepare,
+    gif.SIGNATURES: gif.prepare,
+}
 _OTHER_KINDS = {
     "a PDF": re.compile(rb"[\s\S]{0,1019}%PDF-"),
     "an SVG image": re.compile(rb"[\s\S]{0,1019}<svg[\s>]", re.IGNORECASE),
@@ -71,6 +85,9 @@ _OTHER_KINDS = {
 # https://libjpeg-turbo.org/pmwiki/uploads/About/TwoIssueswiththeJPEGStandard.pdf
 # Encoders write about 10; an image smaller than the largest accepted one may have more.
 _MAX_SCANS = 20
+
+# Colour and alpha are coded apart; a progressive AVIF has up to four layers.
+_MAX_CODINGS = 4
 
 PDF = _OTHER_KINDS["a PDF"]
 """Matches the start of a PDF, which may have other bytes before it."""
@@ -155,6 +172,8 @@ class UnknownFormat(UnsupportedImage):
 
 def is_image(data: bytes) -> bool:
     """Whether a file begins as an image of an accepted format does, whatever follows."""
+    if "AVIF" in FORMATS and avif.is_avif(data):
+        return True
     return data.startswith(_SIGNATURES) or (data[:4] == b"RIFF" and data[8:12] == b"WEBP")
 
 
@@ -198,12 +217,11 @@ def guess(data: bytes) -> str:
 
 def prepare(data: bytes) -> EncodedImage:
     """Leave of a file what decides what is seen of its first page."""
-    if data.startswith(png.SIGNATURE):
-        return png.prepare(data)
-    if data.startswith(jpeg.SIGNATURE):
-        return jpeg.prepare(data)
-    if data.startswith(gif.SIGNATURES):
-        return gif.prepare(data)
+    for signatures, prepare_format in _PREPARE.items():
+        if data.startswith(signatures):
+            return prepare_format(data)
+    if "AVIF" in FORMATS and avif.is_avif(data):
+        return avif.prepare(data)
     if data.startswith((b"II", b"MM")):
         return EncodedImage(data=data, pages=len(tiff.page_directories(data)))
     if data.startswith(b"RIFF"):
@@ -269,6 +287,8 @@ def _require_bounded_work(frame: ImageFile, file: EncodedImage, max_pixels: int)
             f"The image has {frame.width} x {frame.height} pixels; "
             f"at most {max_pixels} are accepted."
         )
+    if file.coded_pixels > _MAX_CODINGS * max_pixels:
+        raise UnsupportedImage("The AVIF holds more pixels than it says.")
     if file.scans * pixels > _MAX_SCANS * max_pixels:
         raise UnsupportedImage("The JPEG has too many scans.")
 

@@ -94,6 +94,10 @@ class OwnText:
             marks=self.marks[chosen],
         )
 
+    def replaced(self, text: str) -> Self:
+        """Return it with other characters in the same places, as many."""
+        return replace(self, text=text)
+
     def has(self, mark: Mark) -> np.ndarray:
         """Tell which characters have a mark: bool, shape (N,)."""
         found: np.ndarray = (self.marks & mark) != 0

@@ -153,9 +153,12 @@ class PdfProcess:
     def _read_line(self) -> dict[str, Any]:
         line = self._process.stdout.readline(_MAX_LINE)  # type: ignore[union-attr]
         try:
-            return cast("dict[str, Any]", json.loads(line))
+            message = json.loads(line)
         except ValueError as exc:
             raise PdfCrash from exc
+        if not isinstance(message, dict):
+            raise PdfCrash
+        return cast("dict[str, Any]", message)
 
     def _read_pixels(self, width: int, height: int) -> np.ndarray:
         if not 0 <= width * height <= self._max_pixels:

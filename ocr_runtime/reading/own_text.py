@@ -14,6 +14,7 @@ import numpy as np
 
 from ocr_runtime.documents.images import PageImage
 from ocr_runtime.documents.own_text import Mark, OwnText
+from ocr_runtime.reading.accents import with_accents
 from ocr_runtime.reading.orientation import boxes_as_sent
 from ocr_runtime.reading.page import Angle, Block, Box, Line, Page, Word
 from ocr_runtime.reading.scripts import is_cjk
@@ -77,6 +78,7 @@ def lines_of(text: OwnText) -> list[Line]:
     Returns:
         In the order of the file, each with the score 1 and its words; boxes in pixels of the page.
     """
+    text = with_accents(text)
     frames = _Frames(text)
     found = []
     for run in _runs(text, frames):

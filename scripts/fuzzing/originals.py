@@ -33,6 +33,7 @@ def images() -> list[bytes]:
         "WEBP": [page, page.convert("RGBA")],
         "BMP": [page, gray, gray.convert("1"), page.quantize(8)],
         "GIF": [page.quantize(8), gray],
+        "AVIF": [page, gray, page.convert("RGBA")],
         "TIFF": [page, gray, gray.convert("1"), page.quantize(8), page.convert("CMYK")],
     }
     exif = Image.Exif()
@@ -81,7 +82,7 @@ def unusual_images(page: Image.Image) -> list[bytes]:
         saved("TIFF", dpi=(204, 98), **frames),
         saved("TIFF", big_tiff=True, resolution_unit=3, x_resolution=80, y_resolution=38, **frames),
         webp[:4] + bytes(4) + webp[8:],
-        *(saved(kind, **frames) for kind in ("GIF", "PNG", "WEBP", "MPO")),
+        *(saved(kind, **frames) for kind in ("GIF", "PNG", "WEBP", "MPO", "AVIF")),
     ]
 
 

@@ -1,0 +1,74 @@
+"""Reading some lines of a page tells whether its own text is what is seen there."""
+
+import random
+
+import numpy as np
+import pytest
+from conftest import read_lines
+from pdfs import drawn
+from test_pdf_text import in_dejavu, mapped, page_of, reason_to_doubt, shuffled
+
+from ocr_runtime.reading.agreement import agree, lines_to_check
+from ocr_runtime.reading.own_text import lines_of
+from ocr_runtime.reading.page import Line
+
+LOW, TALL = "acenorsuvxz", "bdhk"
+
+
+def exchanged(character: str) -> str:
+    """Another letter of the same shape: what `pdf_trust` cannot see."""
+    for group in (LOW, TALL, "gpqy"):
+        if character in group:
+            return group[(group.index(character) + 1) % len(group)]
+    return character
+
+
+def agreements(engine, data: bytes) -> list[bool]:
+    page = page_of(data)
+    found = []
+    for line in lines_to_check(lines_of(page.own_text)):
+        left, top = np.floor(np.min(line.box, axis=0)).astype(int)
+        right, bottom = np.ceil(np.max(line.box, axis=0)).astype(int)
+        crop = page.pixels[top - 2 : bottom + 2, left - 4 : right + 4]
+        (read,) = read_lines(engine, np.ascontiguousarray(crop), use_det=False)
+        found.append(agree(line.text, read.text))
+    return found
+
+
+def test_text_that_is_what_is_seen_agrees(engine):
+    assert agreements(engine, drawn(in_dejavu)) == [True] * 3
+
+
+@pytest.mark.parametrize("character", [shuffled, exchanged], ids=["shuffled", "same shapes"])
+def test_text_with_exchanged_letters_does_not(character, engine):
+    assert agreements(engine, mapped(drawn(in_dejavu), character)) == [False] * 3
+
+
+def test_what_the_trust_in_a_page_cannot_see_is_why_lines_are_read():
+    page = page_of(mapped(drawn(in_dejavu), exchanged))
+    assert reason_to_doubt(page.own_text, page.pixels) is None
+
+
+def test_ocr_errors_are_no_disagreement():
+    assert agree("The quick brown fox, 0123.", "Thequickbrovvn f0x,O123")
+    assert agree("高效的文字识别服务", "高效的文宇识别服务。")
+    assert not agree("The quick brown fox", "")
+
+
+def test_unrelated_lines_do_not_agree():
+    dice = random.Random(0)
+    letters = "eeeeetttaaaooiinnsshhrrdlu"
+    alike = [agree(*("".join(dice.choices(letters, k=40)) for _ in range(2))) for _ in range(300)]
+    assert sum(alike) < 15
+
+
+def test_lines_are_chosen_from_all_over_the_page_and_in_known_alphabets():
+    lines = [Line(score=1, text=text) for text in ("short", "Съешь же ещё этих", "x" * 99)]
+    assert lines_to_check(lines) == []
+    good = [Line(score=1, text=f"line number {i}") for i in range(30)]
+    assert [line.text for line in lines_to_check(lines + good)] == [
+        "line number 0",
+        "line number 10",
+        "line number 20",
+    ]
+    assert lines_to_check(good[:2], most=5) == good[:2]
