@@ -1,7 +1,7 @@
 """A page, read right: the lines of the profile `standard`.
 
 pixels --detection--> boxes, crops --orientation--> the page upright, boxes, crops again
-       --orientation.read_lines--> readings --words--> lines
+       --orientation.read_lines--> readings --marks, words--> lines
 """
 
 from dataclasses import dataclass
@@ -17,8 +17,10 @@ from ocr_runtime.reading.orientation import (
     text_corners,
     turned,
 )
+from ocr_runtime.reading.marks import read_marks
 from ocr_runtime.reading.page import Angle, Line, Word
 from ocr_runtime.reading.recognition import RecognisedLine
+from ocr_runtime.reading.scripts import is_wide
 from ocr_runtime.reading.stages import Stages, cut
 from ocr_runtime.reading.words import as_read, is_turned, place, split
 
@@ -70,6 +72,7 @@ def read_page(stages: Stages, pixels: np.ndarray, how: HowToRead) -> tuple[list[
         angle = _ANGLES[(angle + 90) % 360]
         boxes, scores, crops = _find(stages, turned(pixels, angle))
         readings = _readings(stages, boxes, crops, directions=how.directions)
+    readings = _with_marks(stages, boxes, crops, readings)
     lines = [
         _line(reading, turn, box, how)
         for (reading, turn), box in zip(readings, boxes, strict=True)
@@ -113,6 +116,32 @@ def _readings(
     return [(reading, 0) for reading in stages.recognise(crops)]
 
 
+def _with_marks(
+    stages: Stages,
+    boxes: np.ndarray,
+    crops: list[np.ndarray],
+    readings: list[tuple[RecognisedLine, Turn]],
+) -> list[tuple[RecognisedLine, Turn]]:
+    """Read the marks in columns of upright characters."""
+    columns = [
+        line for line, (reading, turn) in enumerate(readings) if _stands(boxes[line], turn, reading)
+    ]
+    marked = read_marks(
+        [turned(crops[line], readings[line][1]) for line in columns],
+        [readings[line][0] for line in columns],
+        read=stages.recognise,
+    )
+    found = list(readings)
+    for line, reading in zip(columns, marked, strict=True):
+        found[line] = reading, readings[line][1]
+    return found
+
+
+def _stands(box: np.ndarray, turn: Turn, reading: RecognisedLine) -> bool:
+    """Whether a line is a column of upright characters."""
+    return is_turned(box) and turn != 90 and is_wide(reading.text)
+
+
 def _line(reading: RecognisedLine, turn: Turn, box: np.ndarray, how: HowToRead) -> Line:
     lying = is_turned(box) and turn != 90
     crop_corners = as_read(box.tolist(), turned=lying, flipped=turn == 180)
@@ -120,14 +149,17 @@ def _line(reading: RecognisedLine, turn: Turn, box: np.ndarray, how: HowToRead) 
         text=reading.text,
         score=reading.score,
         box=text_corners(box, turn, reading.text).tolist(),
-        words=_words(reading, crop_corners, how),
+        words=_words(reading, crop_corners, how, column=_stands(box, turn, reading)),
     )
 
 
 def _words(
-    reading: RecognisedLine, corners: list[list[float]], how: HowToRead
+    reading: RecognisedLine, corners: list[list[float]], how: HowToRead, *, column: bool = False
 ) -> list[Word] | None:
     if how.words is None:
         return None
     spans = split(reading) if how.words == "words" else reading.characters
-    return [Word(text=span.text, score=span.score, box=place(span, corners)) for span in spans]
+    return [
+        Word(text=span.text, score=span.score, box=place(span, corners, column=column))
+        for span in spans
+    ]

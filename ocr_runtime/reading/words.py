@@ -12,7 +12,7 @@ import numpy as np
 
 from ocr_runtime.reading.page import Box
 from ocr_runtime.reading.recognition import RecognisedLine, Span
-from ocr_runtime.reading.scripts import is_cjk
+from ocr_runtime.reading.scripts import is_cjk, is_wide
 
 
 def split(line: RecognisedLine) -> list[Span]:
@@ -38,13 +38,15 @@ def _joined(word: Sequence[Span]) -> Span:
     )
 
 
-def place(span: Span, box: Box) -> Box:
+def place(span: Span, box: Box, *, column: bool = False) -> Box:
     """Find the box of a part of a line.
 
     Args:
         span: the part.
         box: the line's box. Its first corner is the crop's top left, whichever way it lies on
             the page: see `as_read`.
+        column: whether the line is a column of upright characters, whose crop was turned by 90
+            degrees counter-clockwise. Latin words in it lie on their side.
 
     Returns:
         The part's box, its first corner the top left as read.
@@ -52,7 +54,9 @@ def place(span: Span, box: Box) -> Box:
     project = _projection(np.asarray(box, float))
     left, right = span.left, span.right
     corners = ((left, span.top), (right, span.top), (right, span.bottom), (left, span.bottom))
-    return [project(*corner).tolist() for corner in corners]
+    placed = [project(*corner).tolist() for corner in corners]
+    upright = column and is_wide(span.text)
+    return [placed[-1], *placed[:-1]] if upright else placed
 
 
 def _projection(box: np.ndarray) -> Callable[[float, float], np.ndarray]:
