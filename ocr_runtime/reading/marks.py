@@ -11,7 +11,6 @@ stand in horizontal text, both are read.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 
 from ocr_runtime.reading.ink import find_ink
@@ -19,18 +18,24 @@ from ocr_runtime.reading.recognition import RecognisedLine, Span
 from ocr_runtime.reading.scripts import is_cjk, is_cjk_mark
 
 _SMALL = 0.45
-"""Longest side of a mark, in sizes of the type: commas and full stops of Noto CJK have 0.16 to 0.34.
+"""Longest side of a mark, in sizes of the type: commas and full stops of Noto CJK have up to 0.42.
 Larger marks are read as they lie."""
 
 _ALONE = 0.75
 """Least distance between the characters before and after a mark, in sizes of the type: a mark has a
 square of its own, a dot of a character is nearer to the rest of it."""
 
+_NEXT = 1.0
+"""Farthest end of a mark from the last character that was read, in sizes of the type."""
+
 _LONGEST = 1.05
 """Longest character along the column, in sizes of the type."""
 
 _CELL = 1.1
 """Side of the square of a character in the row, in sizes of the type."""
+
+_SURE = 0.9
+"""Least score of a row whose marks are taken: 23 drawn columns have 0.998, ink beside one 0.8."""
 
 _FULL_WIDTH = {",": "\uff0c", ".": "\u3002"}
 
@@ -65,32 +70,40 @@ def read_marks(
         readings: of the crops.
         read: is called at most once, and not where nothing looks like a mark.
     """
-    pieces = [_pieces(find_ink(crop)) for crop in crops]
+    pieces = [
+        _pieces(find_ink(crop), reading) for crop, reading in zip(crops, readings, strict=True)
+    ]
     marked = [i for i, column in enumerate(pieces) if any(piece.mark for piece in column)]
     rows = read([_row(crops[i], pieces[i]) for i in marked]) if marked else []
     found = list(readings)
     for i, row in zip(marked, rows, strict=True):
-        found[i] = _with_marks(readings[i], row, pieces[i], crops[i].shape[:2])
+        if row.score >= _SURE:
+            found[i] = _with_marks(readings[i], row, pieces[i], crops[i].shape[:2])
     return found
 
 
-def _pieces(ink: np.ndarray) -> list[_Piece]:
+def _pieces(ink: np.ndarray, reading: RecognisedLine) -> list[_Piece]:
     """Part a column at its gaps; parts of characters are joined.
 
     Args:
         ink: bool (height, width).
+        reading: of the column. What is further from its characters than a mark can be is left out.
     """
-    across = np.flatnonzero(ink.any(axis=1))
-    if not across.size:
-        return []
-    size = across[-1] + 1 - across[0]
-    filled = np.concatenate([[False], ink.any(axis=0), [False]])
-    runs = np.flatnonzero(np.diff(filled.astype(np.int8))).reshape(-1, 2).tolist()
+    height, width = ink.shape
+    sides = [
+        ((each.right - each.left) * width, (each.bottom - each.top) * height)
+        for each in reading.characters
+    ]
+    size = float(np.median([max(side) for side in sides]))
+    filled = np.append(ink.any(axis=0), False)
+    filled[: round(reading.characters[0].left * width)] = False
+    filled[round(reading.characters[-1].right * width + _NEXT * size) :] = False
+    runs = np.flatnonzero(np.diff(filled.astype(np.int8), prepend=0)).reshape(-1, 2).tolist()
     found: list[_Piece] = []
     for i, (start, end) in enumerate(runs):
         rows = np.flatnonzero(ink[:, start:end].any(axis=1))
         top, bottom = int(rows[0]), int(rows[-1]) + 1
-        after = runs[i + 1][0] if i + 1 < len(runs) else ink.shape[1] + size
+        after = runs[i + 1][0] if i + 1 < len(runs) else width + size
         small = max(end - start, bottom - top) <= _SMALL * size
         mark = bool(i and small and after - runs[i - 1][1] >= _ALONE * size)
         piece = _Piece(start=start, end=end, top=top, bottom=bottom, mark=mark)
