@@ -32,32 +32,9 @@ KNOWN_FAULTS = {
         "two_columns 95°",
         "newspaper 3°",
     ],
-    "test_words_are_those_of_the_page": [
-        "vertical",
-        "tiers",
-        "vertical 90°",
-        "vertical 180°",
-        "two_columns 5°",
-        "two_columns 95°",
-    ],
-    "test_boxes_are_where_the_words_are": [
-        "plain_table",
-        "table_between_columns",
-        "mixed",
-        "vertical",
-        "tiers",
-        "plain_table 180°",
-        "mixed 180°",
-        "vertical 90°",
-        "vertical 180°",
-        "plain_table 5°",
-        "form 2°",
-        "chinese -6°",
-    ],
 }
 """Pages on which a test fails so far: a masthead that begins right of the first gutter, two columns
-that the skew of the page brings close, commas of vertical text that are read as quotes, and boxes
-of words that are some pixels off."""
+that the skew of the page brings close."""
 
 
 def every_page(test):

@@ -40,8 +40,8 @@ of a gap or of ink. With 0.8 to 1.0, 4 of 3,063 drawn words have a side more tha
 tenth of the crop's height away, with 1.2 6, with 2 16; of 13,145 characters 339 to 275."""
 
 _BROAD = 1.5
-"""Least breadth of characters that are parted by their strokes: those of Chinese and Japanese, of
-which each is a word."""
+"""Least breadth of characters that are parted by their strokes: mostly Chinese and Japanese ones,
+of which each is a word."""
 
 _OVER = 0.3
 """Greatest part of a stroke that lies on the other side of the column that parts two characters."""
@@ -197,8 +197,10 @@ def _part_overlapping(
     Each stroke goes to the side on which its middle is; nothing is done if one goes through both.
 
     Args:
-        ink, breadths: as for `extents`.
-        lefts, rights: of the characters; are changed.
+        ink: as for `extents`.
+        lefts: first columns of the characters; are changed.
+        rights: columns after the last; are changed.
+        breadths: as for `extents`.
     """
     crossed = [
         i

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ocr_runtime.reading.detection import detect
+from ocr_runtime.reading.marks import read_marks
 from ocr_runtime.reading.orientation import (
     Turn,
     columns_on_their_side,
@@ -17,12 +18,11 @@ from ocr_runtime.reading.orientation import (
     text_corners,
     turned,
 )
-from ocr_runtime.reading.marks import read_marks
 from ocr_runtime.reading.page import Angle, Line, Word
 from ocr_runtime.reading.recognition import RecognisedLine
 from ocr_runtime.reading.scripts import is_wide
 from ocr_runtime.reading.stages import Stages, cut
-from ocr_runtime.reading.words import as_read, is_turned, place, split
+from ocr_runtime.reading.words import as_read, is_turned, levelled, place, split, whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,13 +72,12 @@ def read_page(stages: Stages, pixels: np.ndarray, how: HowToRead) -> tuple[list[
         angle = _ANGLES[(angle + 90) % 360]
         boxes, scores, crops = _find(stages, turned(pixels, angle))
         readings = _readings(stages, boxes, crops, directions=how.directions)
-    readings = _with_marks(stages, boxes, crops, readings)
     lines = [
         _line(reading, turn, box, how)
-        for (reading, turn), box in zip(readings, boxes, strict=True)
+        for (reading, turn), box in zip(_mended(stages, boxes, crops, readings), boxes, strict=True)
         if reading.text.strip() and reading.score >= how.text_score
     ]
-    return lines, angle
+    return levelled(lines), angle
 
 
 _ANGLES: dict[int, Angle] = {0: 0, 90: 90, 180: 180, 270: 270}
@@ -116,25 +115,28 @@ def _readings(
     return [(reading, 0) for reading in stages.recognise(crops)]
 
 
-def _with_marks(
+def _mended(
     stages: Stages,
     boxes: np.ndarray,
     crops: list[np.ndarray],
     readings: list[tuple[RecognisedLine, Turn]],
 ) -> list[tuple[RecognisedLine, Turn]]:
-    """Read the marks in columns of upright characters."""
-    columns = [
-        line for line, (reading, turn) in enumerate(readings) if _stands(boxes[line], turn, reading)
+    """Drop pieces of other lines, and read the marks in columns of upright characters."""
+    turns = [turn for _, turn in readings]
+    upright = [turned(crop, turn) for crop, turn in zip(crops, turns, strict=True)]
+    found = [
+        whole(reading, crop.shape[1] / crop.shape[0])
+        for (reading, _), crop in zip(readings, upright, strict=True)
     ]
+    columns = [line for line, each in enumerate(found) if _stands(boxes[line], turns[line], each)]
     marked = read_marks(
-        [turned(crops[line], readings[line][1]) for line in columns],
-        [readings[line][0] for line in columns],
+        [upright[line] for line in columns],
+        [found[line] for line in columns],
         read=stages.recognise,
     )
-    found = list(readings)
     for line, reading in zip(columns, marked, strict=True):
-        found[line] = reading, readings[line][1]
-    return found
+        found[line] = reading
+    return list(zip(found, turns, strict=True))
 
 
 def _stands(box: np.ndarray, turn: Turn, reading: RecognisedLine) -> bool:
