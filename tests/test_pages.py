@@ -25,45 +25,10 @@ QUICK = [
     "form 2°",
 ]
 
-KNOWN_FAULTS = {
-    "test_words_are_those_of_the_page": [
-        "vertical",
-        "tiers",
-        "vertical 90°",
-        "vertical 180°",
-        "two_columns 5°",
-        "two_columns 95°",
-    ],
-    "test_boxes_are_where_the_words_are": [
-        "plain_table",
-        "table_between_columns",
-        "mixed",
-        "vertical",
-        "tiers",
-        "plain_table 180°",
-        "mixed 180°",
-        "vertical 90°",
-        "vertical 180°",
-        "plain_table 5°",
-        "form 2°",
-        "chinese -6°",
-    ],
-}
-"""Pages on which a test fails so far: commas of vertical text that are read as quotes, and boxes
-of words that are some pixels off."""
-
 
 def every_page(test):
-    """Run a test on each drawn page; it may fail where a fault is known."""
-    faults = KNOWN_FAULTS.get(test.__name__, ())
-    pages = [
-        pytest.param(
-            name,
-            marks=[pytest.mark.slow] * (name not in QUICK)
-            + [pytest.mark.xfail(reason="see KNOWN_FAULTS", strict=False)] * (name in faults),
-        )
-        for name in SAMPLES
-    ]
+    """Run a test on each drawn page."""
+    pages = [pytest.param(name, marks=[pytest.mark.slow] * (name not in QUICK)) for name in SAMPLES]
     return pytest.mark.parametrize("name", pages)(test)
 
 

@@ -16,9 +16,10 @@ from PIL import Image, ImageDraw, ImageFont
 from rapidocr import RapidOCR
 from rapidocr.ch_ppocr_rec.utils import CTCLabelDecode
 
-from ocr_runtime.reading.page import Box
+from ocr_runtime.reading.marks import read_marks
+from ocr_runtime.reading.page import Box, Line, Word
 from ocr_runtime.reading.recognition import CTCDecoder, Frames, RecognisedLine, Span, decode
-from ocr_runtime.reading.words import as_read, is_turned, place, split
+from ocr_runtime.reading.words import as_read, is_turned, levelled, place, split, whole
 
 pytestmark = pytest.mark.slow
 
@@ -191,6 +192,7 @@ def line_of(text: str, *, space: float, gap: int) -> RecognisedLine:
         ("ab:c", 0.3, 10, "ab: c"),
         ("ab:c", 0.3, 2, "ab:c"),  # no gap
         ("ab:c", 0.001, 10, "ab:c"),  # never a space
+        ("ab:c", 0.005, 12, "ab: c"),  # hardly one, but a gap as wide as a letter
         ("ab12", 0.2, 10, "ab12"),
         ("ab12", 0.9, 18, "ab1 2"),  # the next column of a table
         ("1.2", 0.2, 10, "1.2"),
@@ -241,3 +243,64 @@ def test_a_part_is_placed_by_the_perspective_of_its_crop():
 
 def test_a_box_without_an_area_places_its_parts():
     assert place(Span("x", 1, 0, 1, 0, 1, spaced=False), [[5, 5]] * 4) == [[5, 5]] * 4
+
+
+def spans(text: str, sides: list[tuple[float, float]]) -> RecognisedLine:
+    """A line whose characters begin and end at these shares of its crop's width."""
+    return RecognisedLine(
+        score=1,
+        characters=tuple(
+            Span(each, 1, left, right, 0, 1, spaced=False)
+            for each, (left, right) in zip(text, sides, strict=True)
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("sides", "length", "expected"),
+    [
+        ([(0.1, 0.3), (0.3, 0.5), (0.9, 1)], 4, "ab"),
+        ([(0, 0.1), (0.5, 0.7), (0.7, 0.9)], 4, "bc"),
+        ([(0.1, 0.3), (0.3, 0.5), (0.9, 1)], 2, "abc"),  # near
+        ([(0.1, 0.3), (0.3, 0.5), (0.9, 0.95)], 4, "abc"),  # whole
+        ([(0.1, 0.3), (0.3, 0.5), (1, 1)], 4, "abc"),  # without ink
+    ],
+)
+def test_a_character_that_the_crop_cuts_off_is_of_another_line(sides, length, expected):
+    assert whole(spans("abc", sides), length).text == expected
+
+
+def test_words_of_a_short_tilted_line_lie_as_those_of_the_page():
+    def line(x: float, y: float, length: float, rise: float) -> Line:
+        box = [[x, y], [x + length, y + rise], [x + length, y + 20 + rise], [x, y + 20]]
+        return Line(score=1, box=box, text="a", words=[Word(text="a", score=1, box=box)])
+
+    level = [line(0, 30 * number, 300, 0) for number in range(4)]
+    *same, mended = levelled([*level, line(0, 200, 60, 3)])
+    assert same == level
+    assert np.allclose(
+        mended.words[0].box, [[0, 201.5], [60, 201.5], [60, 221.5], [0, 221.5]], atol=1
+    )
+    steep = line(0, 200, 60, 12)
+    assert levelled([*level, steep]) == [*level, steep]
+    assert levelled([]) == []
+
+
+def test_marks_of_a_column_are_read(recogniser):
+    page = bgr(Image.open(DATA / "pages/vertical.png"))
+    crop = np.rot90(page[43:495, 353:395])
+    (reading,) = recogniser.lines([np.ascontiguousarray(crop)])
+    assert "\u3002" not in reading.text
+    (marked,) = read_marks([crop], [reading], read=recogniser.lines)
+    assert marked.text == "不着。旁边的老人点起油灯，从"
+    assert [each.left for each in marked.characters] == sorted(
+        each.left for each in marked.characters
+    )
+    assert read_marks([crop], [marked], read=recogniser.lines)[0].text == marked.text
+
+
+def test_a_column_without_marks_is_not_read_again(recogniser):
+    page = bgr(Image.open(DATA / "words_vertical.png"))
+    ((reading, _), *_) = recogniser.page(page)
+    blank = np.full((40, 400, 3), 255, np.uint8)
+    assert read_marks([blank], [reading], read=lambda _: pytest.fail("read")) == [reading]

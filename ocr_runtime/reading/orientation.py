@@ -11,7 +11,6 @@ of its lines read in each way; the recogniser's own confidence decides.
 
 import itertools
 import math
-import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Literal, Protocol, TypeVar
 
@@ -19,6 +18,7 @@ import cv2
 import numpy as np
 
 from ocr_runtime.reading.page import Angle
+from ocr_runtime.reading.scripts import is_wide
 
 Classify = Callable[[list[np.ndarray]], Sequence[float]]
 """Crops -> for each the probability that it is upside down."""
@@ -119,7 +119,7 @@ def _columns(crops: list[np.ndarray], readings: Sequence[Reading], read: Read[Re
     The recogniser reads either as they lie. So the characters are put in a row, each turned as it
     stands in the column: then they are read if they are upright, and hardly if they lie.
     """
-    if not _is_wide("".join(reading.text for reading in readings)):
+    if not is_wide("".join(reading.text for reading in readings)):
         return False
     rows = [reading.score for reading in read([characters_in_row(crop) for crop in crops])]
     return bool(np.mean(rows) > 0.7 * np.mean([reading.score for reading in readings]))
@@ -145,7 +145,7 @@ def columns_on_their_side(
     """
     widths, heights = _sides(boxes)
     lines = [i for i in np.argsort(-widths, kind="stable") if widths[i] >= FEW * heights[i]]
-    if len(lines) < FEWEST or not _is_wide("".join(reading.text for reading in readings)):
+    if len(lines) < FEWEST or not is_wide("".join(reading.text for reading in readings)):
         return False
     windows = [window(crops[i], READ) for i in lines[:READERS]]
     glance = slice(0, 2)
@@ -255,14 +255,8 @@ def text_corners(box: np.ndarray, turn: Turn, text: str) -> np.ndarray:
     if turn == 90:
         return box
     (width,), (height,) = _sides(box)
-    lies = height >= TALL * width and not _is_wide(text)
+    lies = height >= TALL * width and not is_wide(text)
     return np.roll(box, -(lies + turn // 90), 0)
-
-
-def _is_wide(text: str) -> bool:
-    """Whether most characters are of scripts that are written in columns too (UAX #11)."""
-    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
-    return 2 * wide > len(text)
 
 
 def _sides(boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

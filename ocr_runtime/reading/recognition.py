@@ -24,13 +24,15 @@ _LATE = 0.25
 drawn characters (Latin, digits, Chinese; 95 fonts)."""
 
 _SPACE = -1.0
-"""Least evidence of a space, see `_spaces`. Of 100 spaces on 24 real receipts RapidOCR loses 7.5
-and adds 1.2. TODO
-"""
+"""Least evidence of a space, see `_evidence`. Of 100 spaces on 24 real receipts RapidOCR loses 7.5
+and adds 1.2; with this 2.1 and 0.9, with -0.6 2.4 and 0.9, with -1.6 1.9 and 1.1, with -2.0 1.8
+and 1.5. On 8 other Latin pages 1.2 are lost and 0.2 added with each of them."""
 
 _GAP = 15.0
 """What a gap as wide as the crop is high is worth, as a logarithm of the probability: at a gap of
-0.1 a space needs a probability of 0.08, at 0.2 of 0.02, at 0.3 of 0.004."""
+0.1 a space needs a probability of 0.08, at 0.2 of 0.02, at 0.3 of 0.004. Of 19,500 places between
+characters on real pages the product of both, taken before, told fewer: beyond a gap of 0.25 even a
+probability of 0.001 to 0.02 is a space in 8 places, and in 2 none."""
 
 _WIDEST = 0.6
 """Gap, in heights of the crop, from which a wider one is no more evidence."""
@@ -49,8 +51,7 @@ without a space: up to 2.2 more."""
 
 _BESIDE_CJK = -1.4
 """How much less evidence a space takes between CJK and Latin, where the recogniser seldom knows
-one. Of 73 drawn places without a space none is taken for one, of 71 with one 55 are (RapidOCR:
-30); of 652 in a newspaper whose type is justified, 19."""
+one. Of 310 drawn places with a space and 315 without one all are told right."""
 
 _DATE_GAP = 0.1
 """Least gap between a date and a time, beyond the usual one, in heights of the crop."""
@@ -60,6 +61,9 @@ _DATE_TIME = re.compile(r"\d{1,4}([-/.])\d{1,2}\1(?:\d{4}|\d\d)(?=\d{1,2}:\d\d)"
 
 _NARROW, _WIDE = "iljtfI1.,:;|!()[]'\"-", "mwMW%@"
 """Half and one and a half times as wide as other letters; CJK is as wide as the widest."""
+
+_SMALL_MARKS = "\u3001\u3002\uff01\uff0c\uff0e\uff1a\uff1b"
+"""Chinese and Japanese ,.!:; whose ink fills a part of their square."""
 
 _OPENING, _CLOSING = "([{", ")]},.;!?"
 """A gap after or before these is a matter of the type, not of the text."""
@@ -205,7 +209,7 @@ def decode(line: Frames, character: Sequence[str], crop: np.ndarray) -> Recognis
 
 
 def _breadth(text: str) -> float:
-    if text in _NARROW:
+    if text in _NARROW or text in _SMALL_MARKS:
         return 0.5
     return 1.5 if text in _WIDE or is_cjk(text) else 1.0
 
@@ -243,9 +247,8 @@ def _spaces(
 ) -> list[bool]:
     """Tell before which characters a space stands.
 
-    It stands where RapidOCR reads one, and where there is evidence of one: the logarithm of the
-    probability of a space between the two characters, and the gap beyond the line's usual gap,
-    times `_GAP`.
+    It stands where RapidOCR reads one, and where there is enough evidence of one: the probability
+    of a space between the two characters, and the gap beyond the line's usual gap.
 
     Args:
         line: the recogniser's answer.
@@ -273,6 +276,12 @@ def _spaces(
 
 
 def _evidence(chance: float, gap: float) -> float:
+    """How much speaks for a space: the logarithm of its probability, and the gap times `_GAP`.
+
+    Args:
+        chance: the highest probability of a space between two characters.
+        gap: between their ink beyond the usual one, in heights of the crop.
+    """
     if chance <= 0 or gap < _NO_GAP:
         return -math.inf
     return math.log(chance) + _GAP * min(gap, _WIDEST)

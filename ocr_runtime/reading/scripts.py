@@ -1,4 +1,6 @@
-"""A character -> does its script write without spaces between words."""
+"""A character -> does its script write without spaces between words, and in columns."""
+
+import unicodedata
 
 _CJK = (
     (0x2E80, 0x312F),  # radicals, marks, kana, bopomofo
@@ -24,3 +26,9 @@ def is_cjk(character: str) -> bool:
 def is_cjk_mark(character: str) -> bool:
     """Chinese or Japanese punctuation, which carries its own space."""
     return any(first <= ord(character[0]) <= last for first, last in _MARKS)
+
+
+def is_wide(text: str) -> bool:
+    """Whether most characters are of scripts that are written in columns too (UAX #11)."""
+    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
+    return 2 * wide > len(text)

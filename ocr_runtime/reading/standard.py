@@ -2,7 +2,7 @@
 
 pixels --halftone--> pixels without screens --detection, crossings--> boxes, crops
        --orientation--> the page upright, boxes, crops again
-       --orientation.read_lines--> readings --words--> lines
+       --orientation.read_lines--> readings --marks, words--> lines
 """
 
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ import numpy as np
 from ocr_runtime.reading.crossings import divided
 from ocr_runtime.reading.detection import detect
 from ocr_runtime.reading.halftone import smoothed
+from ocr_runtime.reading.marks import read_marks
 from ocr_runtime.reading.orientation import (
     Turn,
     columns_on_their_side,
@@ -22,8 +23,9 @@ from ocr_runtime.reading.orientation import (
 )
 from ocr_runtime.reading.page import Angle, Line, Word
 from ocr_runtime.reading.recognition import RecognisedLine
+from ocr_runtime.reading.scripts import is_wide
 from ocr_runtime.reading.stages import Stages, cut
-from ocr_runtime.reading.words import as_read, is_turned, place, split
+from ocr_runtime.reading.words import as_read, is_turned, levelled, place, split, whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,10 +78,10 @@ def read_page(stages: Stages, pixels: np.ndarray, how: HowToRead) -> tuple[list[
         readings = _readings(stages, boxes, crops, directions=how.directions)
     lines = [
         _line(reading, turn, box, how)
-        for (reading, turn), box in zip(readings, boxes, strict=True)
+        for (reading, turn), box in zip(_mended(stages, boxes, crops, readings), boxes, strict=True)
         if reading.text.strip() and reading.score >= how.text_score
     ]
-    return lines, angle
+    return levelled(lines), angle
 
 
 _ANGLES: dict[int, Angle] = {0: 0, 90: 90, 180: 180, 270: 270}
@@ -118,6 +120,35 @@ def _readings(
     return [(reading, 0) for reading in stages.recognise(crops)]
 
 
+def _mended(
+    stages: Stages,
+    boxes: np.ndarray,
+    crops: list[np.ndarray],
+    readings: list[tuple[RecognisedLine, Turn]],
+) -> list[tuple[RecognisedLine, Turn]]:
+    """Drop pieces of other lines, and read the marks in columns of upright characters."""
+    turns = [turn for _, turn in readings]
+    upright = [turned(crop, turn) for crop, turn in zip(crops, turns, strict=True)]
+    found = [
+        whole(reading, crop.shape[1] / crop.shape[0])
+        for (reading, _), crop in zip(readings, upright, strict=True)
+    ]
+    columns = [line for line, each in enumerate(found) if _stands(boxes[line], turns[line], each)]
+    marked = read_marks(
+        [upright[line] for line in columns],
+        [found[line] for line in columns],
+        read=stages.recognise,
+    )
+    for line, reading in zip(columns, marked, strict=True):
+        found[line] = reading
+    return list(zip(found, turns, strict=True))
+
+
+def _stands(box: np.ndarray, turn: Turn, reading: RecognisedLine) -> bool:
+    """Whether a line is a column of upright characters."""
+    return is_turned(box) and turn != 90 and is_wide(reading.text)
+
+
 def _line(reading: RecognisedLine, turn: Turn, box: np.ndarray, how: HowToRead) -> Line:
     lying = is_turned(box) and turn != 90
     crop_corners = as_read(box.tolist(), turned=lying, flipped=turn == 180)
@@ -125,14 +156,17 @@ def _line(reading: RecognisedLine, turn: Turn, box: np.ndarray, how: HowToRead) 
         text=reading.text,
         score=reading.score,
         box=text_corners(box, turn, reading.text).tolist(),
-        words=_words(reading, crop_corners, how),
+        words=_words(reading, crop_corners, how, column=_stands(box, turn, reading)),
     )
 
 
 def _words(
-    reading: RecognisedLine, corners: list[list[float]], how: HowToRead
+    reading: RecognisedLine, corners: list[list[float]], how: HowToRead, *, column: bool = False
 ) -> list[Word] | None:
     if how.words is None:
         return None
     spans = split(reading) if how.words == "words" else reading.characters
-    return [Word(text=span.text, score=span.score, box=place(span, corners)) for span in spans]
+    return [
+        Word(text=span.text, score=span.score, box=place(span, corners, column=column))
+        for span in spans
+    ]

@@ -1,18 +1,59 @@
 """A recognised line and its box -> its words, each with its own box.
 
-    RecognisedLine --split--> words, or characters --place--> Word with a box on the page
+    RecognisedLine --whole, split--> words, or characters --place--> Word with a box on the page
+    lines --levelled--> lines whose words lie as the lines of the page do
 
 A word is what stands between spaces; in Chinese and Japanese, which have none, each character is
 one. So Latin words and numbers inside a Chinese line are whole.
 """
 
+import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from ocr_runtime.reading.page import Box
+from ocr_runtime.reading.page import Box, Line
 from ocr_runtime.reading.recognition import RecognisedLine, Span
-from ocr_runtime.reading.scripts import is_cjk
+from ocr_runtime.reading.scripts import is_cjk, is_wide
+
+_APART = 1.0
+"""Least gap between a line and a piece of another one in its crop, in heights of the crop; of 1,500
+lines of real pages none has a character that reaches the crop's edge behind a gap of 0.5."""
+
+_SHORT = 6.0
+"""Length of a line, in heights, up to which its box may be tilted against the text: of a word whose
+one end is low and whose other end is high, as of "Reykjav\u00edk", by 2 degrees."""
+
+_TILT = math.radians(5)
+"""Greatest such tilt; what is turned by more is set at an angle."""
+
+_SAME = math.radians(0.5)
+"""By how much lines of one direction differ: of those on drawn pages 93 in 100 differ by less from
+the median of their page."""
+
+_OFF = 2.0
+"""By how many pixels one end of a box may be too low or too high: of the words of a drawn table it
+mostly is by 1 or 2."""
+
+_MOST = 0.7
+"""Least share of lines, by length, that have the direction of the page; a page with fewer is curled
+or has none."""
+
+
+def whole(line: RecognisedLine, length: float) -> RecognisedLine:
+    """Drop a character at an end of a line that its crop cuts off: it is of another line.
+
+    Args:
+        line: of a detected box, whose edges go around the ink of its own text.
+        length: of the crop, in its heights.
+    """
+    kept = list(line.characters)
+    if len(kept) > 1 and kept[-2].right < kept[-1].left < kept[-1].right >= 1:
+        del kept[len(kept) - ((kept[-1].left - kept[-2].right) * length >= _APART) :]
+    if len(kept) > 1 and 0 >= kept[0].left < kept[0].right < kept[1].left:
+        del kept[: (kept[1].left - kept[0].right) * length >= _APART]
+    return replace(line, characters=tuple(kept))
 
 
 def split(line: RecognisedLine) -> list[Span]:
@@ -38,13 +79,15 @@ def _joined(word: Sequence[Span]) -> Span:
     )
 
 
-def place(span: Span, box: Box) -> Box:
+def place(span: Span, box: Box, *, column: bool = False) -> Box:
     """Find the box of a part of a line.
 
     Args:
         span: the part.
         box: the line's box. Its first corner is the crop's top left, whichever way it lies on
             the page: see `as_read`.
+        column: whether the line is a column of upright characters, whose crop was turned by 90
+            degrees counter-clockwise. Latin words in it lie on their side.
 
     Returns:
         The part's box, its first corner the top left as read.
@@ -52,7 +95,9 @@ def place(span: Span, box: Box) -> Box:
     project = _projection(np.asarray(box, float))
     left, right = span.left, span.right
     corners = ((left, span.top), (right, span.top), (right, span.bottom), (left, span.bottom))
-    return [project(*corner).tolist() for corner in corners]
+    placed = [project(*corner).tolist() for corner in corners]
+    upright = column and is_wide(span.text)
+    return [placed[-1], *placed[:-1]] if upright else placed
 
 
 def _projection(box: np.ndarray) -> Callable[[float, float], np.ndarray]:
@@ -93,3 +138,43 @@ def is_turned(box: np.ndarray) -> bool:
     sides = np.linalg.norm(box - np.roll(box, -1, axis=0), axis=1)
     width, height = int(max(sides[0], sides[2])), int(max(sides[1], sides[3]))
     return height >= 1.5 * width
+
+
+def levelled(lines: Sequence[Line]) -> list[Line]:
+    """Turn the words of short lines, each about its middle, into the direction of the page's lines.
+
+    Args:
+        lines: with their boxes.
+    """
+    if not lines:
+        return []
+    boxes = np.array([line.box for line in lines], float)
+    sides = np.stack([boxes[:, 1] - boxes[:, 0], boxes[:, 3] - boxes[:, 0]], axis=1)
+    lengths = np.linalg.norm(sides, axis=2)
+    angles = np.arctan2(sides[:, 0, 1], sides[:, 0, 0])
+    angles = (angles + math.pi / 4) % (math.pi / 2) - math.pi / 4  # of columns too
+    length = lengths.max(axis=1)
+    order = np.argsort(angles)
+    total = np.cumsum(length[order])
+    page = angles[order][np.searchsorted(total, total[-1] / 2)]
+    tilts = angles - page
+    same = np.abs(tilts) <= np.maximum(_SAME, _OFF / length.clip(1))
+    if length[same].sum() < _MOST * total[-1]:
+        return list(lines)
+    tilted = (np.abs(tilts) <= _TILT) & (length <= _SHORT * lengths.min(axis=1))
+    return [
+        _turned(line, -tilts[i]) if tilted[i] and line.words else line
+        for i, line in enumerate(lines)
+    ]
+
+
+def _turned(line: Line, angle: float) -> Line:
+    """Turn the words of a line about their middles, by an angle clockwise, in radians."""
+    cosine, sine = math.cos(angle), math.sin(angle)
+    turn = np.array([[cosine, sine], [-sine, cosine]])
+    words = []
+    for word in line.words or ():
+        box = np.array(word.box)
+        middle = box.mean(axis=0)
+        words.append(replace(word, box=((box - middle) @ turn + middle).tolist()))
+    return replace(line, words=words)
