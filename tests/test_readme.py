@@ -69,8 +69,8 @@ def assert_answer_of_the_readme(answer: str) -> None:
         assert abs(float(entry["score"]) - float(shown[number]["score"])) < 0.001
 
 
-def test_the_first_curl_line_gives_the_text_shown(server):
-    assert run(["bash", "-c"], server, SHELL[3]) == blocks(README, "text")[0]
+def test_the_first_curl_line_gives_the_markdown_shown(server):
+    assert run(["bash", "-c"], server, SHELL[3]) == blocks(README, "markdown")[0]
 
 
 def test_the_second_curl_line_gives_the_answer_shown(server):
@@ -99,7 +99,7 @@ def heads(text: str) -> list[int]:
 
 def test_the_chinese_readme_is_in_step():
     assert heads(CHINESE) == heads(README)
-    for language in ("sh", "text", "python", "json"):
+    for language in ("sh", "markdown", "python", "json"):
         assert blocks(CHINESE, language) == blocks(README, language)
     ours, theirs = tables(README), tables(CHINESE)
     assert [[len(row) for row in rows] for rows in theirs] == [
