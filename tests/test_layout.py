@@ -313,3 +313,24 @@ def test_whatever_the_boxes_each_line_comes_back_once(lines):
     blocks = arrange(lines)
     assert sorted(map(id, lines_of(blocks))) == sorted(map(id, lines))
     assert all(block.rows and all(block.rows) for block in blocks)
+
+
+def test_a_page_number_and_a_title_close_below_a_column_come_last():
+    def line(text, left, top, width):
+        right, bottom = left + width, top + 40
+        box = [[left, top], [right, top], [right, bottom], [left, bottom]]
+        return Line(text=text, score=1.0, box=box)
+
+    columns = [
+        line(f"{side} column, the words of line {row}", left, 100 + 50 * row, 900)
+        for side, left in (("left", 100), ("right", 1100))
+        for row in range(20)
+    ]
+    footers = {
+        "number and title": [line("54", 100, 1120, 60), line("A MAGAZINE", 200, 1120, 650)],
+        "number": [line("54", 100, 1120, 60)],
+    }
+    for footer in footers.values():
+        blocks = arrange([*columns, *footer])
+        read = [each.text for block in blocks for each in block.lines]
+        assert read == [each.text for each in [*columns, *footer]]

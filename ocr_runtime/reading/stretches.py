@@ -15,6 +15,11 @@ _ALIGNED_CELLS = 0.4
 """The same where neither side is text: a form, a receipt, a table of figures."""
 _FEWEST_CELLS = 6
 """How many lines it takes to tell that."""
+_FOOTER_GAP = 0.5
+"""Least gap above a footer that is close below its column, in heights of a line: of a magazine 0.7,
+where the lines of the column are 0.1 apart."""
+_ONE_A_ROW = 1.2
+"""How many lines a row of a column of text has at most, in the mean."""
 _MOST_SPANNING = 8
 """How many lines above the columns are looked at as headings of several columns."""
 
@@ -68,6 +73,8 @@ class Stretches:
             pieces[last - 1], gaps[last - 2], left, right
         ):
             last -= 1
+        if last == len(pieces):
+            pieces = [*pieces[:-1], *self._without_footer(pieces[-1], left, right)]
         head, body, foot = (
             np.concatenate([stretch[:0], *some])
             for some in ([stretch[:spanning], *pieces[:first]], pieces[first:last], pieces[last:])
@@ -77,6 +84,25 @@ class Stretches:
         if not weight:
             return None
         return weight, head, [side for side in sides if len(side)], foot
+
+    def _without_footer(self, piece: Ids, *sides: Flags) -> list[Ids]:
+        """Split off a last row, close below a column, that is no line of it.
+
+        It is a page number, or a number and a title side by side, while the column has one line a
+        row.
+        """
+        boxes = self.boxes[piece]
+        row = beside(boxes, boxes[[int(boxes.middle.argmax())]])[:, 0]
+        own = next((side[piece] for side in sides if side[piece][row].all()), None)
+        if own is None or not (own & ~row).any():
+            return [piece]
+        gap = boxes.top[row].min() - boxes.bottom[~row].max()
+        column, found = boxes[own & ~row], boxes[row]
+        several = len(found) > 1 and beside(column, column).sum(1).mean() < _ONE_A_ROW
+        number = len(found) == 1 and not found.wordy[0] and found.width[0] < 3 * found.height[0]
+        if gap < _FOOTER_GAP * self.height or not (several or number):
+            return [piece]
+        return [piece[~row], piece[row]]
 
     def _spanning(self, stretch: Ids, left: Flags, right: Flags) -> int:
         """Count the first lines that are a heading of several columns, but not of all of them.
