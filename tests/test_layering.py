@@ -32,6 +32,7 @@ ALONE_KNOWS = {
         "reading.orientation",
         "reading.words",
     },
+    "pikepdf": {"outputs.pdf_overlay_child", "outputs.pdf_own_text"},
     "python_multipart": {"serving.forms"},
     "starlette": {"serving"},
     "uvicorn": {"serving.connections"},
