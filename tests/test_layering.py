@@ -39,6 +39,7 @@ ALONE_KNOWS = {
         "documents.pdf_objects",
         "documents.pdf_pages",
     },
+    "pikepdf": {"outputs.pdf_overlay_child", "outputs.pdf_own_text"},
     "python_multipart": {"serving.forms"},
     "starlette": {"serving"},
     "uvicorn": {"serving.connections"},

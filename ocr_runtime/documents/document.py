@@ -45,6 +45,7 @@ class Document(Protocol):
         format: "PDF", or the name of an image format as in `images.FORMATS`; empty if only the
             first page of an image was asked for.
         numbers: the pages that were asked for, from 1, in the order of the document.
+        password: with which it was opened, if it is encrypted.
         pages: how many pages the document has. Of animations that are no GIF only the first frame
             is a page; their `PageImage.pages` says how many frames they have.
     """
@@ -53,6 +54,7 @@ class Document(Protocol):
     format: str
     numbers: Sequence[int]
     pages: int
+    password: str | None
 
     def page(self, number: int) -> PageImage:
         """Decode or render one page.

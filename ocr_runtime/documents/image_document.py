@@ -103,6 +103,7 @@ class FirstPage:
     def __init__(self, data: bytes, *, limits: Limits) -> None:
         self.data = data
         self.format = ""
+        self.password = None
         self.numbers: Sequence[int] = [1]
         self.pages = 1
         self._max_pixels = limits.max_pixels

@@ -63,7 +63,7 @@ class PdfDocument:
     ) -> None:
         self.data = data
         self._text_layer = text_layer
-        self._limits, self._dpi, self._password = (
+        self._limits, self._dpi, self.password = (
             limits,
             dpi,
             (password or "")[:_MAX_PASSWORD] or None,
@@ -107,7 +107,7 @@ class PdfDocument:
     def _open(self) -> tuple[PdfProcess, int]:
         """Start a process; return it with the number of pages."""
         limits = self._limits
-        process = PdfProcess(self.data, password=self._password, max_pixels=limits.max_pixels)
+        process = PdfProcess(self.data, password=self.password, max_pixels=limits.max_pixels)
         try:
             reply = process.ask({}, seconds=limits.page_seconds).reply
         except PdfTimeout as exc:
@@ -119,7 +119,7 @@ class PdfDocument:
             return process, int(reply["pages"])
         process.end()
         if reply["failure"] == ["password"]:
-            raise WrongPassword if self._password else PasswordRequired
+            raise WrongPassword if self.password else PasswordRequired
         raise UnsupportedDocument
 
     def _failure(self, number: int, kind: str, *more: Any) -> OCRError:

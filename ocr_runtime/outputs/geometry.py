@@ -4,11 +4,16 @@ Angles are in degrees clockwise, lengths in pixels of the page as it was sent, x
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
-from ocr_runtime.reading.page import Box, Page
+from ocr_runtime.reading.page import Box, Line, Page
+from ocr_runtime.reading.scripts import is_cjk
+
+_VERTICAL = 1.5
+"""How much higher than wide the box of a vertical line is at least: RapidOCR's own bound for
+turning a crop, see `reading.words.is_turned`."""
 
 
 class Extent(NamedTuple):
@@ -46,9 +51,14 @@ class Frame:
         return cls(page.skew - page.orientation)
 
     @classmethod
-    def of_box(cls, box: Box) -> Self:
-        """The frame of one line."""
-        return cls(angle_of(box))
+    def of_row(cls, lines: Sequence[Line]) -> Self:
+        """The frame of what stands on one baseline; the longer a line, the more it counts.
+
+        Args:
+            lines: those with a box, at least one.
+        """
+        sides = [_side(line) for line in lines if line.box is not None]
+        return cls(math.degrees(math.atan2(sum(y for _, y in sides), sum(x for x, _ in sides))))
 
     @property
     def along(self) -> tuple[float, float]:
@@ -78,12 +88,27 @@ class Frame:
                 ((left, top), (right, top), (right, bottom), (left, bottom))]  # fmt: skip
 
 
-def angle_of(box: Box) -> float:
-    """The angle at which the text of a box runs, from -180 to 180; 0 if the box has no width."""
-    (left, top), (right, bottom) = (
-        [(box[a][i] + box[b][i]) / 2 for i in (0, 1)] for a, b in ((0, 3), (1, 2))
-    )
-    return math.degrees(math.atan2(bottom - top, right - left))
+def _side(line: Line) -> tuple[float, float]:
+    """The vector from where a line begins to where it ends.
+
+    Chinese whose characters stand upright below one another runs along the longer side of its box.
+    """
+    corners = line.box or []
+    if not _is_vertical(line):
+        return _middle(corners, 1, 2, 0, 3)
+    return _middle(corners, 2, 3, 0, 1)
+
+
+def _middle(box: Box, *corners: int) -> tuple[float, float]:
+    """The vector between the middles of two sides, each given by its corners."""
+    a, b, c, d = (box[corner] for corner in corners)
+    return (a[0] + b[0] - c[0] - d[0]) / 2, (a[1] + b[1] - c[1] - d[1]) / 2
+
+
+def _is_vertical(line: Line) -> bool:
+    box, text = line.box or [], (line.text or "").strip()
+    across, down = math.hypot(*_middle(box, 1, 2, 0, 3)), math.hypot(*_middle(box, 2, 3, 0, 1))
+    return len(text) > 1 and is_cjk(text) and down >= _VERTICAL * across
 
 
 def size_of(box: Box) -> float:

@@ -14,7 +14,7 @@ from html import escape
 
 from ocr_runtime import __version__
 from ocr_runtime.documents.document import Document
-from ocr_runtime.outputs.geometry import Extent, Frame, angle_of, size_of
+from ocr_runtime.outputs.geometry import Extent, Frame, size_of
 from ocr_runtime.outputs.spacing import spaced_words
 from ocr_runtime.reading.page import Block, Box, Line, Page, UnreadPage, Word
 
@@ -106,7 +106,7 @@ def _block(block: Block, ids: _Ids) -> Iterator[str]:
 def _line(line: Line, ids: _Ids) -> Iterator[str]:
     """Write a line; only where it has spaces is there white space between its words."""
     box = line.box or []
-    title = "; ".join([_bbox([box]), *_slope(box), f"x_size {size_of(box):.1f}"])
+    title = "; ".join([_bbox([box]), *_slope(line, box), f"x_size {size_of(box):.1f}"])
     words = "".join(
         "\n" * spaced + _word(word, ids) for word, spaced in spaced_words(line)
     ) or _text(line.text or "")
@@ -128,13 +128,13 @@ def _extent(boxes: Iterable[Box]) -> Extent:
     return Extent(*(max(0.0, side) for side in Frame().extent(boxes)))
 
 
-def _slope(box: Box) -> list[str]:
+def _slope(line: Line, box: Box) -> list[str]:
     """Say how a line lies: its baseline, or its angle if it is turned.
 
     A baseline is a slope and how far below the bottom left of the bounding box it begins, in
     pixels. The bottom of the line's box is taken for it. The angle is counter-clockwise.
     """
-    angle = angle_of(box)
+    angle = (Frame.of_row([line]).angle + 180) % 360 - 180
     if abs(angle) > _QUARTER:
         return [f"textangle {round(-angle, 1) % 360:g}"]
     slope = math.tan(math.radians(angle))

@@ -64,7 +64,7 @@ def joined(rows: Sequence[str]) -> str:
 def _length(row: Sequence[Line]) -> float:
     """How far a row reaches in the direction in which it is read, in pixels; 0 without boxes."""
     boxes = [line.box for line in row if line.box is not None]
-    return Frame.of_box(boxes[0]).extent(boxes).width if boxes else 0.0
+    return Frame.of_row(row).extent(boxes).width if boxes else 0.0
 
 
 def _first_word(text: str) -> str:

@@ -163,7 +163,7 @@ class Answer:
             try:
                 page: Page | UnreadPage = self._page(document, number, options)
             except Exception as exc:
-                if len(self._numbers) == 1:
+                if len(self._numbers) == 1 or self._is_late(exc):
                     raise
                 if not isinstance(exc, OCRError):
                     logger.exception(
@@ -186,6 +186,10 @@ class Answer:
     def _granted(self, needed: int) -> AbstractContextManager[int]:
         self._check_deadline()
         return self._grant(needed)
+
+    def _is_late(self, error: Exception) -> bool:
+        """Whether an answer that is sent as a whole cannot be had in time."""
+        return isinstance(error, Timeout) and not self._endpoint.streamed
 
     def _check_deadline(self) -> None:
         """Skip what is left of a document at the deadline; the pool ends a single page itself."""

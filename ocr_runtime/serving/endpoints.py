@@ -25,7 +25,7 @@ from ocr_runtime.errors import (
     UnsupportedDocument,
     WrongPassword,
 )
-from ocr_runtime.outputs import hocr, markdown, picture, rapidocr, text
+from ocr_runtime.outputs import hocr, markdown, pdf, picture, rapidocr, text
 from ocr_runtime.outputs import pages as json_pages
 from ocr_runtime.reading.page import Page, UnreadPage
 from ocr_runtime.serving.requests import DocumentRequest, OCRRequest, Request
@@ -182,4 +182,18 @@ def _annotated(pages: Iterable[Page | UnreadPage], document: Document) -> Iterat
             yield picture.write(page, document.page(page.number))
 
 
-ENDPOINTS = (OCR, TEXT, MARKDOWN, HOCR, PAGES, ANNOTATED)
+PDF = Endpoint(
+    name="pdf",
+    summary="Make a PDF of a document in which text can be found and copied.",
+    request=DocumentRequest,
+    answer=bytes,
+    media_type="application/pdf",
+    answer_description="The pages as they were sent, with the text that was read in its place, "
+    "invisible.",
+    example="",
+    write=lambda pages, document, _: pdf.write_pages(pages, document),
+    reading={"return_word_box": True},
+    streamed=False,
+)
+
+ENDPOINTS = (OCR, TEXT, MARKDOWN, HOCR, PAGES, ANNOTATED, PDF)

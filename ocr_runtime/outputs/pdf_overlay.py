@@ -1,0 +1,73 @@
+"""A PDF, and a PDF of text alone -> the pages of the first with the text of the second.
+
+    file, text --standard input--> pdf_overlay_child --standard output--> the new PDF
+
+qpdf, which reads and writes PDFs, is C++ and reads what strangers send. So it runs in a process of
+its own for each document, with limits on memory and time.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from ocr_runtime.errors import UnsupportedImage
+
+_ROOT = Path(__file__).parents[2]
+_RUN = (
+    "import sys; sys.path += sys.argv[1:]; "
+    "from ocr_runtime.outputs.pdf_overlay_child import main; main()"
+)
+_SECONDS = 60
+"""How long it may take. 300 scanned pages with 60 MB took 1.5 s."""
+_MEMORY_BYTES = 512 << 20
+"""Address space of Python and qpdf; six times the size of the files is added."""
+_CHUNK = 1 << 20
+
+
+def overlaid(
+    data: bytes, text: bytes, *, numbers: Sequence[int], password: str | None
+) -> Iterator[bytes]:
+    """Put text on the pages of a PDF.
+
+    The pages and what is on them stay as they are. If these are all pages of the document, so do
+    its outline, its form, its metadata and the rest; else only what the pages themselves need.
+
+    Args:
+        data: the PDF.
+        text: a PDF with as many pages as `numbers`, each to be laid over one of them, enlarged to
+            the size at which it is shown. Its text is in the font /F, its fonts are all the same.
+        numbers: of the pages that are kept, from 1.
+        password: for an encrypted PDF. The new one is not encrypted.
+
+    Yields:
+        The bytes of the new PDF.
+
+    Raises:
+        UnsupportedImage: the PDF is damaged beyond repair, or takes too much memory or time.
+    """
+    opening = {
+        "bytes": len(data),
+        "numbers": list(numbers),
+        "password": password,
+        "memory_bytes": _MEMORY_BYTES + 6 * (len(data) + len(text)),
+        "seconds": _SECONDS,
+    }
+    found = find_spec("pikepdf")
+    libraries = str(Path(found.origin).parents[1]) if found and found.origin else ""
+    try:
+        finished = subprocess.run(  # noqa: S603 - our own module
+            [sys.executable, "-I", "-c", _RUN, str(_ROOT), libraries],
+            input=b"".join([json.dumps(opening).encode(), b"\n", data, text]),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=_SECONDS,
+            check=True,
+            env={},
+        )
+    except (subprocess.TimeoutExpired, subprocess.CalledProcessError) as exc:
+        raise UnsupportedImage("No text can be added to this PDF.") from exc
+    for start in range(0, len(finished.stdout), _CHUNK):
+        yield finished.stdout[start : start + _CHUNK]
