@@ -42,6 +42,7 @@ class ImageDocument:
         text_layer: TextLayer = "never",
     ) -> None:
         self.data = data
+        self.password: str | None = None
         self._own_text = OwnText.empty() if text_layer == "only" else None
         self._max_pixels = limits.max_pixels
         self._directories: list[int] = []
@@ -103,7 +104,7 @@ class FirstPage:
     def __init__(self, data: bytes, *, limits: Limits) -> None:
         self.data = data
         self.format = ""
-        self.password = None
+        self.password: str | None = None
         self.numbers: Sequence[int] = [1]
         self.pages = 1
         self._max_pixels = limits.max_pixels
