@@ -199,6 +199,7 @@ def test_a_file_that_takes_too_much_memory_or_time_is_refused(monkeypatch):
     with pytest.raises(UnsupportedImage):
         written(data)
     monkeypatch.setattr(pdf_overlay, "_MEMORY_BYTES", 1 << 40)
-    monkeypatch.setattr(pdf_overlay, "_SECONDS", 0.01)
+    monkeypatch.setattr(pdf_overlay, "_SECONDS", 0)
+    monkeypatch.setattr(pdf_overlay, "_SECONDS_PER_PAGE", 0.01)
     with pytest.raises(UnsupportedImage):
         written(blank())

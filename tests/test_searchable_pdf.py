@@ -1,10 +1,9 @@
 """PDFs whose text can be found and copied: of images."""
 
 import io
-import os
-import shutil
 import subprocess
 from dataclasses import replace
+from functools import cache
 
 import cv2
 import numpy as np
@@ -15,6 +14,7 @@ from conftest import DATA, encoded
 from fontTools.ttLib import TTFont
 from handmade import UNREAD, Handmade, block, page, rect, table
 from PIL import Image, ImageCms
+from serving import program
 
 from ocr_runtime.documents import jpeg
 from ocr_runtime.documents.images import decode
@@ -24,11 +24,6 @@ from scripts.measuring.samples import drawn
 
 SAMPLES = {sample.name: sample for sample in drawn()}
 QUICK = ["mixed", "vertical", "form 2°", "receipt 270°", "plain_table 180°"]
-
-needs_poppler = pytest.mark.skipif(
-    shutil.which("pdftotext") is None and "CI" not in os.environ,
-    reason="pdftotext is not installed (on Debian: apt-get install poppler-utils)",
-)
 
 
 def every_page(test):
@@ -47,8 +42,9 @@ def written(*pages, **document):
 
 @pytest.fixture(scope="module")
 def searchable(standard):
-    """Reads a drawn page and writes it as a PDF."""
+    """Reads a drawn page and writes it as a PDF, once."""
 
+    @cache
     def write(name):
         sample = SAMPLES[name]
         read = standard.read(sample.page, ReadingOptions(return_word_box=True))
@@ -63,9 +59,9 @@ def copied(data, number=1):
         return document[number - 1].get_textpage().get_text_range()
 
 
-def extracted(data, *options):
+def extracted(data):
     """What Poppler finds, in the order of the file."""
-    command = ["pdftotext", "-raw", *options, "-", "-"]
+    command = [program("pdftotext"), "-raw", "-", "-"]
     return subprocess.run(command, input=data, stdout=subprocess.PIPE, check=True).stdout.decode()
 
 
@@ -101,7 +97,6 @@ def test_what_is_copied_in_chromium_is_the_text_of_the_page(name, searchable):
     assert copied(data).split() == text.write(read).split()
 
 
-@needs_poppler
 @every_page
 def test_what_poppler_extracts_is_the_text_of_the_page(name, searchable):
     read, data = searchable(name)
@@ -171,7 +166,6 @@ def test_every_character_can_be_copied():
     assert copied(data).split("\r\n") == expected
 
 
-@needs_poppler
 def test_poppler_knows_characters_beyond_the_first_plane():
     assert solid(extracted(written(page(block("𠀋😀 a"))))) == "𠀋😀a"
 
