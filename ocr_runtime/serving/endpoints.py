@@ -14,13 +14,15 @@ from typing import Any
 from pydantic import BaseModel
 
 from ocr_runtime.documents.document import Document
-from ocr_runtime.errors import OCRError
+from ocr_runtime.errors import OF_JOBS, OCRError
 from ocr_runtime.outputs import rapidocr, text
 from ocr_runtime.reading.page import Page, UnreadPage
 from ocr_runtime.serving.requests import DocumentRequest, OCRRequest, Request
 from ocr_runtime.settings import Settings
 
 Write = Callable[[Iterable[Page | UnreadPage], Document, Settings], Iterator[Any]]
+
+_ERRORS = tuple(error for error in OCRError.__subclasses__() if error not in OF_JOBS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +52,7 @@ class Endpoint:
     media_type: str = "application/json"
     answer_description: str
     example: Any
-    errors: tuple[type[OCRError], ...] = tuple(OCRError.__subclasses__())
+    errors: tuple[type[OCRError], ...] = _ERRORS
     write: Write
     reading: Mapping[str, Any] = field(default_factory=dict)
     streamed: bool = True
