@@ -36,6 +36,7 @@ ALONE_KNOWS = {
     "pypdfium2_raw": {"documents.pdf_objects", "documents.pdf_pages"},
     "python_multipart": {"serving.forms"},
     "starlette": {"serving"},
+    "sqlalchemy": {"serving.job_database", "serving.job_queue", "serving.job_store"},
     "uvicorn": {"serving.connections"},
     "h11": {"serving.connections"},
     "prometheus_client": {"serving.metrics"},
