@@ -255,8 +255,8 @@ class Settings(BaseModel):
         "there are no jobs: a container may have nowhere to write, and of several replicas each "
         "would know its own jobs only.",
     )
-    jobs_store: Annotated[str, BeforeValidator(_store)] = Field(
-        "",
+    jobs_store: Annotated[str | None, BeforeValidator(_store)] = Field(
+        None,
         alias="OCR_JOBS_STORE",
         repr=False,
         description="URL of the PostgreSQL database in which jobs are stored in place of a "

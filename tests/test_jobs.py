@@ -250,7 +250,7 @@ def pages_read(server: Server) -> int:
 
 @pytest.mark.slow
 def test_a_job_outlives_the_service_and_no_page_is_read_twice(tmp_path):
-    data, read = tiff(24), 0
+    data = tiff(24)
     variables = {"OCR_JOBS_DIR": str(tmp_path / "jobs"), "OCR_API_KEYS": KEYS}
     with serving(tmp_path, **variables) as server:
         job = made(post(server, data))

@@ -5,6 +5,7 @@ job_pages   one row for each page that was read, or could not be
 job_chunks  the file of a job and its result, in pieces
 """
 
+import sqlite3
 import sys
 import threading
 import time
@@ -53,6 +54,7 @@ JOBS = sa.Table(
     sa.Column("losses", sa.Integer, nullable=False, default=0),  # of its worker, at this page
     sa.Column("all_losses", sa.Integer, nullable=False, default=0),
     sa.Index("ocr_jobs_by_state", "state", "created"),
+    sa.Index("ocr_jobs_by_caller", "caller", "claimed"),
 )
 
 PAGES = sa.Table(
@@ -86,8 +88,9 @@ class Database:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._folder = None if settings.jobs_store else settings.jobs_dir
-        self._engine = _sqlite(self._folder) if self._folder else _postgresql(settings.jobs_store)
+        url = settings.jobs_store
+        self._folder = None if url else settings.jobs_dir
+        self._engine = _sqlite(self._folder) if self._folder else _postgresql(url or "")
         self._lock = threading.Lock()
         self._created = False
 
@@ -115,10 +118,19 @@ class Database:
         return float(connection.execute(query).scalar_one())
 
     def tidy(self) -> None:
-        """Write SQLite's log back and empty it, as it still holds what was deleted."""
-        if self._folder is not None:
-            with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as direct:
-                direct.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        """Write SQLite's log back and empty it, as it still holds what was deleted.
+
+        A transaction that is under way puts this off until the next time.
+        """
+        if self._folder is None:
+            return
+        connection = self._engine.raw_connection()
+        try:
+            connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.Error as exc:
+            raise JobsUnavailable from exc
+        finally:
+            connection.close()
 
     def chunks(self, job: str, kind: str) -> Iterator[bytes]:
         """Yield the pieces of a job's file ("input") or result, each read when it is asked for."""

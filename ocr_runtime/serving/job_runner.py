@@ -25,7 +25,7 @@ _RENEW_SECONDS = LEASE_SECONDS / 5
 """How often it renews its leases, and learns which of its jobs were cancelled."""
 
 _TIDY_SECONDS = 60.0
-"""How often it forgets old jobs."""
+"""How often it forgets old jobs, besides whenever one of its own has ended."""
 
 _MOST_AT_ONCE = 4
 """Jobs that a worker has open at once: each takes the memory of its file and, for a PDF, a
@@ -78,6 +78,8 @@ class JobRunner:
                     self._unavailable = False
                 except JobsUnavailable as exc:
                     self._warn(exc)
+                except Exception:
+                    logger.exception("looking for jobs failed; it is tried again")
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._woken.wait(), _POLL_SECONDS)
                 self._woken.clear()
@@ -94,8 +96,8 @@ class JobRunner:
             await self._renew()
         if now > self._tidy_at:
             self._tidy_at = now + _TIDY_SECONDS
-            if await asyncio.to_thread(self._store.expire):
-                await asyncio.to_thread(self._database.tidy)
+            await asyncio.to_thread(self._store.expire)
+            await asyncio.to_thread(self._database.tidy)
         while len(self._works) < self._most:
             if any(work.suspect for work in self._works.values()):
                 return  # it is left alone until it has read a page
@@ -131,6 +133,7 @@ class JobRunner:
         finally:
             if task is not None:
                 self._works.pop(task, None)
+            self._tidy_at = 0.0
             self.wake()
 
     def _warn(self, exc: JobsUnavailable) -> None:

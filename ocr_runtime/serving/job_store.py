@@ -162,7 +162,11 @@ class JobStore:
         """Forget the jobs that ended long enough ago; return how many."""
         with self._database.transaction() as connection:
             old = JOBS.c.finished < self._oldest(connection)
-            jobs = list(connection.scalars(sa.select(JOBS.c.id).where(old)))
+            jobs = list(
+                connection.scalars(
+                    sa.select(JOBS.c.id).where(old).with_for_update(skip_locked=True)
+                )
+            )
             forget(connection, jobs)
         return len(jobs)
 

@@ -193,7 +193,7 @@ class JobWork:
             raise
         except Exception as exc:
             self._check_stopped()
-            if len(self.claim.numbers) == 1 and isinstance(exc, OCRError):
+            if len(self.claim.numbers) == 1:
                 raise
             return unread_page(number, exc, whose=f"job {self.claim.job}")
         metrics.count_page(pixels=image.width * image.height, lines=len(page.lines))

@@ -8,6 +8,7 @@ DELETE /jobs/{id}: cancelled, or forgotten
 import asyncio
 import contextvars
 import functools
+import logging
 import re
 from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -23,9 +24,11 @@ from starlette.routing import Route
 
 from ocr_runtime.documents.images import from_base64
 from ocr_runtime.errors import (
+    Internal,
     InvalidOption,
     JobNotFound,
     JobsOff,
+    JobsUnavailable,
     JobUnfinished,
     JobWithoutResult,
     OCRError,
@@ -43,6 +46,7 @@ from ocr_runtime.serving.state import request_state
 from ocr_runtime.settings import Settings
 
 T = TypeVar("T")
+logger = logging.getLogger("rapidocr")
 
 POSTED = "/jobs"
 ROUTES = (POSTED, "/jobs/{id}", "/jobs/{id}/result")
@@ -283,7 +287,9 @@ def app(
             database.close()
 
     def refused(_: Request, exc: Exception) -> Response:
-        error = exc if isinstance(exc, OCRError) else OCRError()
+        error = exc if isinstance(exc, OCRError) else Internal()
+        if isinstance(error, JobsUnavailable):
+            logger.warning("request %s: %s", request_state().request_id, error.__cause__)
         return JSONResponse(error.body(), status_code=error.status, headers=error.headers)
 
     routes = [
