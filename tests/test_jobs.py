@@ -1,9 +1,12 @@
 """Jobs: documents that are read after the request, whatever happens to the service meanwhile."""
 
+import contextlib
 import io
 import os
+import shutil
 import signal
 import sqlite3
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,9 +15,10 @@ from typing import Any
 import pytest
 import requests
 from conftest import DATA, encoded, page_bytes
+from documentation import PAGES, blocks, run
 from pdfs import drawn, encrypted, text_page
 from PIL import Image
-from serving import Server, serving
+from serving import BENTOML, ROOT, Server, clean_environ, free_port, serving
 from test_contract import assert_error
 
 KEY, OTHER = {"x-api-key": "a-key-of-the-test"}, {"x-api-key": "another-key-of-it"}
@@ -295,3 +299,90 @@ def test_a_job_goes_on_when_its_worker_is_killed_and_after_an_orderly_restart(tm
         for _ in range(10):  # whichever worker answers
             assert get(server, job).json()["state"] == "done"
         assert get(server, f"{job}/result").text == direct(server, data)
+
+
+CRASH = """
+_page = ImageDocument.page
+
+
+def _crash(self, number):
+    image = _page(self, number)
+    if image.width == 77:
+        import os, signal
+        os.kill(os.getpid(), signal.SIGKILL)
+    return image
+
+
+ImageDocument.page = _crash
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_page_that_kills_the_worker_again_and_again_is_given_up(tmp_path):
+    for name in ("service.py", "bentofile.yaml"):
+        shutil.copy(ROOT / name, tmp_path)
+    shutil.copytree(ROOT / "ocr_runtime", tmp_path / "ocr_runtime")
+    with (tmp_path / "ocr_runtime/documents/image_document.py").open("a") as module:
+        module.write(CRASH)
+    pages = [Image.new("RGB", (width, 60), "white") for width in (80, 77, 80)]
+    buffer = io.BytesIO()
+    options = {"save_all": True, "append_images": pages[1:], "compression": "tiff_deflate"}
+    pages[0].save(buffer, "TIFF", **options)
+    variables = {"OCR_JOBS_DIR": str(tmp_path / "jobs"), "OCR_API_KEYS": KEYS}
+    with serving(tmp_path, cwd=tmp_path, **variables) as server:
+        job = made(post(server, buffer.getvalue()))
+        found: dict[str, Any] = {}
+        while found.get("state") != "done":
+            time.sleep(0.2)
+            with contextlib.suppress(requests.ConnectionError):  # between two workers
+                found = get(server, job).json()
+        (error,) = found["errors"]
+        assert (found["pages_done"], error["number"], error["code"]) == (3, 2, "internal")
+        assert "ended 3 times" in error["error"]
+        assert ended(server, made(post(server, page_bytes("line.png"))))["state"] == "done"
+
+
+def test_there_are_bounds_and_old_jobs_are_forgotten(tmp_path):
+    variables = {
+        "OCR_JOBS_DIR": str(tmp_path / "jobs"),
+        "OCR_JOBS_MAX_MB": "1",
+        "OCR_JOBS_KEEP_HOURS": "0.0005",
+    }
+    with serving(tmp_path, **variables) as server:
+        assert_error(post(server, page_bytes("line.png") + bytes(1 << 20)), 507, "jobs_full")
+        job = made(post(server, page_bytes("line.png")))
+        ended(server, job)  # without keys, whoever knows the id may ask
+        deadline = time.monotonic() + 30
+        while get(server, job).ok:
+            assert time.monotonic() < deadline
+        assert_error(get(server, f"{job}/result"), 404, "job_not_found")
+
+
+def test_the_commands_of_the_page_work(tmp_path):
+    (block,) = blocks(PAGES["docs/jobs.md"], "sh")
+    with serving(tmp_path, OCR_JOBS_DIR=str(tmp_path / "jobs")) as server:
+        assert run(["bash", "-euc"], server, block) == direct(server, page_bytes("table.png"))
+
+
+def test_without_a_folder_there_are_no_jobs(tmp_path):
+    with serving(tmp_path) as server:
+        for response in (post(server, tiff(1)), get(server, "0" * 32)):
+            assert "OCR_JOBS_DIR" in assert_error(response, 404, "jobs_off")
+
+
+def test_a_folder_that_cannot_be_used_stops_the_start_with_one_line(tmp_path):
+    (tmp_path / "file").touch()
+    started = subprocess.run(
+        [BENTOML, "serve", "--port", str(free_port())],
+        cwd=ROOT,
+        env=clean_environ(OCR_JOBS_DIR=str(tmp_path / "file")),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert started.returncode == 1
+    (line,) = [each for each in started.stderr.splitlines() if each.startswith("rapidocr: ")]
+    assert line.startswith(f"rapidocr: OCR_JOBS_DIR={tmp_path / 'file'}: ")
+    assert "Traceback" not in started.stdout + started.stderr

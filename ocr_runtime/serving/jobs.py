@@ -151,6 +151,14 @@ class Jobs:
         # Not the pool: a job is taken on at once, however many requests wait there.
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="jobs")
 
+    def routes(self) -> list[Route]:
+        return [
+            Route("/jobs", self.create, methods=["POST"]),
+            Route("/jobs/{id}", self.show, methods=["GET"]),
+            Route("/jobs/{id}", self.delete, methods=["DELETE"]),
+            Route("/jobs/{id}/result", self.result, methods=["GET"]),
+        ]
+
     async def create(self, request: Request) -> Response:
         store = self._jobs()
         body = await whole_body(request)
@@ -243,6 +251,13 @@ def _id(request: Request) -> str:
     return job
 
 
+def _refusal(_: Request, exc: Exception) -> Response:
+    error = exc if isinstance(exc, OCRError) else Internal()
+    if isinstance(error, JobsUnavailable):
+        logger.warning("request %s: %s", request_state().request_id, error.__cause__)
+    return JSONResponse(error.body(), status_code=error.status, headers=error.headers)
+
+
 def _answer(job: Job, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     content = progress(job).model_dump(mode="json", exclude_none=True)
     return JSONResponse(content, status_code=status, headers=headers)
@@ -286,16 +301,5 @@ def app(
             jobs.close()
             database.close()
 
-    def refused(_: Request, exc: Exception) -> Response:
-        error = exc if isinstance(exc, OCRError) else Internal()
-        if isinstance(error, JobsUnavailable):
-            logger.warning("request %s: %s", request_state().request_id, error.__cause__)
-        return JSONResponse(error.body(), status_code=error.status, headers=error.headers)
-
-    routes = [
-        Route("/jobs", jobs.create, methods=["POST"]),
-        Route("/jobs/{id}", jobs.show, methods=["GET"]),
-        Route("/jobs/{id}", jobs.delete, methods=["DELETE"]),
-        Route("/jobs/{id}/result", jobs.result, methods=["GET"]),
-    ]
-    return Starlette(routes=routes, lifespan=lifespan, exception_handlers={OCRError: refused})
+    handlers = {OCRError: _refusal}
+    return Starlette(routes=jobs.routes(), lifespan=lifespan, exception_handlers=handlers)

@@ -273,9 +273,11 @@ def _add(model: type[BaseModel], schemas: dict[str, Any]) -> str:
         base.__name__ for base in model.__mro__ if base.__module__.startswith("ocr_runtime.")
     )
     content = model.model_json_schema(mode="serialization", ref_template=_REF)
-    schemas.update(content.pop("$defs", {}))
-    for field in content.get("properties", {}).values():
-        field.pop("default", None)  # a missing field is not null
+    parts = content.pop("$defs", {})
+    for schema in (content, *parts.values()):
+        for field in schema.get("properties", {}).values():
+            field.pop("default", None)  # a missing field is not null
+    schemas.update(parts)
     schemas[name] = content | {"title": name}
     return name
 
