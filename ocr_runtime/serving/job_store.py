@@ -105,12 +105,7 @@ class JobStore:
         """
         job = secrets.token_hex(16)
         with self._database.transaction() as connection:
-            queued = sa.select(sa.func.count()).where(JOBS.c.state == "queued")
-            if (connection.scalar(queued) or 0) >= self._settings.jobs_max_waiting:
-                raise TooManyJobs(headers={"Retry-After": "60"})
-            held = connection.scalar(sa.select(sa.func.coalesce(sa.func.sum(JOBS.c.bytes), 0)))
-            if int(held or 0) + len(data) > self._settings.jobs_max_mb << 20:
-                raise JobsFull
+            self._check_room(connection, len(data))
             values = {
                 "id": job,
                 "owner": owner,
@@ -169,6 +164,15 @@ class JobStore:
             )
             forget(connection, jobs)
         return len(jobs)
+
+    def _check_room(self, connection: sa.Connection, size: int) -> None:
+        """Refuse a job whose file has so many bytes, if there is no room for it."""
+        queued = sa.select(sa.func.count()).where(JOBS.c.state == "queued")
+        if (connection.scalar(queued) or 0) >= self._settings.jobs_max_waiting:
+            raise TooManyJobs(headers={"Retry-After": "60"})
+        held = connection.scalar(sa.select(sa.func.sum(JOBS.c.bytes)))
+        if int(held or 0) + size > self._settings.jobs_max_mb << 20:
+            raise JobsFull
 
     def _job(self, connection: sa.Connection, job: str, owner: str) -> Job:
         # On PostgreSQL nobody changes the row until the end of the transaction.
