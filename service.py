@@ -10,9 +10,11 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 import bentoml
 
-from ocr_runtime.serving import logs, openapi, startup
+from ocr_runtime.serving import jobs, logs, openapi, startup
 from ocr_runtime.serving.answers import Answer
 from ocr_runtime.serving.endpoints import ENDPOINTS, Endpoint
+from ocr_runtime.serving.job_database import Database
+from ocr_runtime.serving.job_runner import JobRunner
 from ocr_runtime.serving.methods import ParseForm, with_endpoints
 from ocr_runtime.serving.middleware import install_middleware
 from ocr_runtime.serving.pool import Pool
@@ -74,5 +76,15 @@ class RapidOCRService:
 
 
 service: bentoml.Service = RapidOCRService  # the decorator has made it one
+
+
+def _job_runner(database: Database) -> JobRunner:
+    worker = bentoml.get_current_service()
+    return JobRunner(
+        database, engine=worker.engine, pool=worker.pool, settings=settings, endpoints=ENDPOINTS
+    )
+
+
+service.mount_asgi_app(jobs.app(settings, ENDPOINTS, runner=_job_runner))
 service.mount_asgi_app(openapi.app(ENDPOINTS, keys=bool(settings.keys)))
 install_middleware(service, settings, ENDPOINTS, pool=lambda: bentoml.get_current_service().pool)

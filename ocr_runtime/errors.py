@@ -105,6 +105,20 @@ class NotFound(OCRError):
     sentence = "There is nothing at this address."
 
 
+class JobNotFound(OCRError):
+    """There is no job with this id, or not any more, or it was made with another API key."""
+
+    status, code = 404, "job_not_found"
+    sentence = "There is no such job: it was never made, is not kept any longer, or is another's."
+
+
+class JobsOff(OCRError):
+    """Neither `OCR_JOBS_DIR` nor `OCR_JOBS_STORE` is set."""
+
+    status, code = 404, "jobs_off"
+    sentence = "This service takes no jobs: its operator has not set OCR_JOBS_DIR."
+
+
 class MethodNotAllowed(OCRError):
     """The path is served, but not for this HTTP method."""
 
@@ -124,6 +138,20 @@ class SlowBody(OCRError):
 
     status, code = 408, "slow_body"
     sentence = "The body took too long to arrive."
+
+
+class JobUnfinished(OCRError):
+    """The result of a job is asked for that waits or runs."""
+
+    status, code = 409, "job_unfinished"
+    sentence = "The job is not done yet."
+
+
+class JobWithoutResult(OCRError):
+    """The result of a job is asked for that failed or was cancelled."""
+
+    status, code = 409, "job_without_result"
+    sentence = "The job was cancelled; it has no result."
 
 
 class BodyTooLarge(OCRError):
@@ -189,6 +217,13 @@ class Busy(OCRError):
     sentence = "Too many requests are waiting; try again later."
 
 
+class TooManyJobs(OCRError):
+    """As many jobs as `OCR_JOBS_MAX_WAITING` wait already."""
+
+    status, code = 429, "too_many_jobs"
+    sentence = "Too many jobs are waiting; try again later."
+
+
 class Internal(OCRError):
     """The service failed; its log has the details under the request's `X-Request-ID`."""
 
@@ -196,11 +231,37 @@ class Internal(OCRError):
     sentence = "Something went wrong in the service; its log has the details under the request id."
 
 
+class JobsUnavailable(OCRError):
+    """The store of the jobs does not answer; the service's log says why."""
+
+    status, code = 503, "jobs_unavailable"
+    sentence = "Jobs cannot be stored or looked up right now; try again later."
+
+
 class Timeout(OCRError):
     """The request was not answered within `OCR_TIMEOUT_SECONDS` after its body had arrived."""
 
     status, code = 504, "timeout"
     sentence = "The image could not be read in the time allowed."
+
+
+class JobsFull(OCRError):
+    """The jobs would take more than `OCR_JOBS_MAX_MB` of storage."""
+
+    status, code = 507, "jobs_full"
+    sentence = "There is no room for this job; try again later, or delete jobs that are done."
+
+
+OF_JOBS = (
+    JobNotFound,
+    JobsOff,
+    JobUnfinished,
+    JobWithoutResult,
+    TooManyJobs,
+    JobsUnavailable,
+    JobsFull,
+)
+"""The errors that only the addresses below /jobs answer with."""
 
 
 def by_status(

@@ -37,6 +37,8 @@ _CORES_PER_PROCESS = 16
 _FILE_SCHEMA = WithJsonSchema({"type": "string", "format": "file-path"})
 _KEY = re.compile(r"[!-~]{8,256}")
 _KEY_VARIABLES = {"OCR_API_KEYS", "OCR_API_KEYS_FILE"}
+_SECRET = {"OCR_API_KEYS", "OCR_JOBS_STORE"}
+_STORE = re.compile(r"postgres(ql)?://")
 _ORIGIN = re.compile(r"\*|https?://[^/\s]+")
 
 _MESSAGES = {
@@ -102,6 +104,12 @@ def _keys_of_file(path: object) -> object:
         return _keys(Path(path).read_text()) if isinstance(path, str) else path
     except OSError as exc:
         raise ValueError(exc.strerror) from exc
+
+
+def _store(url: object) -> object:
+    if isinstance(url, str) and url and not _STORE.match(url):
+        raise ValueError("must be like postgresql://user:password@host/database")
+    return url
 
 
 class Settings(BaseModel):
@@ -239,6 +247,53 @@ class Settings(BaseModel):
         "0.2.",
     )
 
+    jobs_dir: Path | None = Field(
+        None,
+        alias="OCR_JOBS_DIR",
+        description="Folder in which jobs are stored, for one machine: on a local disk that "
+        "survives a restart, such as a mounted volume. If neither it nor `OCR_JOBS_STORE` is set, "
+        "there are no jobs: a container may have nowhere to write, and of several replicas each "
+        "would know its own jobs only.",
+    )
+    jobs_store: Annotated[str | None, BeforeValidator(_store)] = Field(
+        None,
+        alias="OCR_JOBS_STORE",
+        repr=False,
+        description="URL of the PostgreSQL database in which jobs are stored in place of a "
+        "folder, for several replicas: `postgresql://user:password@host/database`. It needs "
+        "`requirements-postgresql.lock`.",
+    )
+    jobs_keep_hours: float = Field(
+        24,
+        alias="OCR_JOBS_KEEP_HOURS",
+        gt=0,
+        le=8760,
+        allow_inf_nan=False,
+        description="How long a job that has ended is kept with its result, in hours.",
+    )
+    jobs_max_pages: int = Field(
+        5000,
+        alias="OCR_JOBS_MAX_PAGES",
+        ge=1,
+        le=100_000,
+        description="Most pages of a document that one job may ask for.",
+    )
+    jobs_max_waiting: int = Field(
+        1000,
+        alias="OCR_JOBS_MAX_WAITING",
+        ge=0,
+        le=100_000,
+        description="Jobs that may wait, in all; further ones are answered 429.",
+    )
+    jobs_max_mb: int = Field(
+        4096,
+        alias="OCR_JOBS_MAX_MB",
+        ge=1,
+        le=10_000_000,
+        description="Storage that the jobs may take in all when another one is made, in MiB: "
+        "their files, pages and results.",
+    )
+
     log_format: Literal["text", "json"] = Field(
         "text", alias="OCR_LOG_FORMAT", description="Log lines as plain text or as JSON objects."
     )
@@ -299,7 +354,7 @@ class Settings(BaseModel):
         except ValidationError as exc:
             first: Any = exc.errors()[0]
             name = str(first["loc"][0])
-            shown = name if name == "OCR_API_KEYS" else f"{name}={environ[name]!r}"
+            shown = name if name in _SECRET else f"{name}={environ[name]!r}"
             message = _MESSAGES.get(first["type"], first["msg"]).format(**first.get("ctx", {}))
             raise SettingsError(f"{shown}: {message}") from exc
 
@@ -322,6 +377,11 @@ class Settings(BaseModel):
     def threads_per_worker(self) -> int:
         """Requests computed at once in each process, and CPU threads that they share."""
         return self.threads or max(1, granted_cores() // self.processes)
+
+    @property
+    def jobs(self) -> bool:
+        """Whether the service takes jobs."""
+        return bool(self.jobs_dir or self.jobs_store)
 
     @property
     def run_bytes(self) -> int:

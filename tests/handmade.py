@@ -20,6 +20,7 @@ class Handmade:
     data: bytes = b""
     format: str = "PNG"
     numbers: Sequence[int] = (1,)
+    password: str | None = None
 
     def page(self, number: int) -> PageImage:
         assert number in self.numbers

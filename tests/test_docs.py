@@ -22,6 +22,7 @@ RUN_BY = {
     "docs/accuracy.md": {"scripts/accuracy --images FOLDER\n": "test_accuracy.py"},
     "docs/api.md": {"*": "test_reference.py"},
     "docs/benchmark.md": {"scripts/bench --images DIR\n": "test_bench.py, quick"},
+    "docs/jobs.md": {"job=": "test_jobs.py"},
     "docs/languages.md": {"rec_model_path=": "below", "Rec:\n": "below"},
     "docs/operation.md": {
         "BENTOML_CONFIG_OPTIONS=": "test_metrics.py",

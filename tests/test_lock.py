@@ -6,7 +6,9 @@ import pytest
 from serving import ROOT
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "requirements-test.lock"])
+@pytest.mark.parametrize(
+    "name", ["requirements.lock", "requirements-postgresql.lock", "requirements-test.lock"]
+)
 def test_every_package_is_pinned_by_hash_and_no_host_is_named(name):
     lock = (ROOT / name).read_text()
     assert not re.search(r"https?://|--(extra-)?index-url|--find-links|@ ", lock)
@@ -18,11 +20,11 @@ def test_every_package_is_pinned_by_hash_and_no_host_is_named(name):
 
 
 def test_what_is_tested_is_what_is_served():
-    served, tested = (
+    served, with_postgresql, tested = (
         set(re.findall(r"^[\w.-]+==\S+", (ROOT / name).read_text(), re.MULTILINE))
-        for name in ("requirements.lock", "requirements-test.lock")
+        for name in ("requirements.lock", "requirements-postgresql.lock", "requirements-test.lock")
     )
-    assert served <= tested
+    assert served < with_postgresql <= tested
 
 
 def test_what_bentoml_build_calls_is_served_too():

@@ -39,7 +39,8 @@ def saved(document, **options):
 def written(document, *pages, password=None, **options):
     data = document if isinstance(document, bytes) else saved(document, **options)
     pages = pages or (READ,)
-    described = Handmade(data=data, format="PDF", numbers=[each.number for each in pages])
+    numbers = [each.number for each in pages]
+    described = Handmade(data=data, format="PDF", numbers=numbers, password=password)
     out = b"".join(pdf.write_pages(pages, described))
     with pikepdf.open(io.BytesIO(out)) as opened:
         assert opened.check_pdf_syntax() == []

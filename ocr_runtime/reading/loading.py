@@ -35,9 +35,10 @@ _FAST_LINE = 96
 """With `OCR_PROFILE=fast`: width in pixels to which a line is padded; each has a run of its own."""
 
 _UNCLIP_RATIO = 1.45
-"""Default of `unclip_ratio`, except with `OCR_PROFILE=exact`. With RapidOCR's 1.6 the boxes of close
-lines hold ink of their neighbours: of 24 real receipts 1.51 % of the characters were read wrong,
-with 1.45 1.47, with 1.4 1.28. With 1.4, PaddleOCR's own, the ends of two drawn words were cut."""
+"""Default of `unclip_ratio`, except with `OCR_PROFILE=exact`. With RapidOCR's 1.6 the boxes of
+close lines hold ink of their neighbours: of 24 real receipts 1.51 % of the characters were read
+wrong, with 1.45 1.47, with 1.4 1.28. With 1.4, PaddleOCR's own, the ends of two drawn words were
+cut."""
 
 WORD: np.ndarray = cv2.putText(
     np.full((160, 160, 3), 255, np.uint8), "OCR", (16, 96), 2, 1.5, (0, 0, 0), 3

@@ -6,29 +6,26 @@ Each part is a task of its own in the pool, so that a document of many pages wai
 other requests at each page, and holds the pixels of one page only.
 """
 
-import logging
 import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import AbstractContextManager, suppress
-from dataclasses import replace
 from typing import Any, Final
 
 from pydantic import BaseModel
 from starlette.responses import Response, StreamingResponse
 
 from ocr_runtime.documents.document import Document, Limits
-from ocr_runtime.errors import Busy, Internal, OCRError, Timeout
+from ocr_runtime.errors import Busy, Timeout
 from ocr_runtime.reading.engine import Engine
 from ocr_runtime.reading.page import Page, ReadingOptions, UnreadPage
 from ocr_runtime.serving import metrics
 from ocr_runtime.serving.endpoints import Endpoint
 from ocr_runtime.serving.forms import ParsedForm
+from ocr_runtime.serving.pages import read_page, unread_page
 from ocr_runtime.serving.pool import Grant, Pool
 from ocr_runtime.serving.requests import Sent, validate_request
 from ocr_runtime.serving.state import request_state
 from ocr_runtime.settings import Settings
-
-logger = logging.getLogger("rapidocr")
 
 _END: Final = object()
 
@@ -165,23 +162,16 @@ class Answer:
             except Exception as exc:
                 if len(self._numbers) == 1 or self._is_late(exc):
                     raise
-                if not isinstance(exc, OCRError):
-                    logger.exception(
-                        "request %s: page %d failed", request_state().request_id, number
-                    )
-                error = exc if isinstance(exc, OCRError) else Internal()
                 self._unread.append(number)
-                page = UnreadPage(number=number, code=error.code, error=str(error))
+                page = unread_page(number, exc, whose=f"request {request_state().request_id}")
             self._page_seconds += time.monotonic() - start
             yield page
 
     def _page(self, document: Document, number: int, options: ReadingOptions) -> Page:
         self._check_deadline()
-        with metrics.stage("decode"):
-            image = document.page(number)
-        page = self._engine.read(image, options, grant=self._granted, stage=metrics.stage)
+        image, page = read_page(document, number, options, engine=self._engine, grant=self._granted)
         request_state().record_page(image, page, only=len(self._numbers) == 1)
-        return replace(page, number=number, dpi=image.dpi)
+        return page
 
     def _granted(self, needed: int) -> AbstractContextManager[int]:
         self._check_deadline()

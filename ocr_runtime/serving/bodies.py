@@ -11,15 +11,40 @@ import contextlib
 from typing import Self
 
 from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message, Receive
 
-from ocr_runtime.errors import BodyTooLarge, Busy, OCRError, SlowBody
+from ocr_runtime.errors import (
+    BodyTooLarge,
+    Busy,
+    MalformedRequest,
+    OCRError,
+    SlowBody,
+    UnsupportedMediaType,
+)
 
 _LARGEST_HELD = 8
 """Upper bound of the bytes held of all bodies, in units of the largest body."""
 
 _LINGER_SECONDS = 5
 """How long the rest of a body is read after the answer, as nginx does (lingering_timeout)."""
+
+
+async def whole_body(request: Request) -> bytes:
+    """Receive a body to its end.
+
+    Raises:
+        UnsupportedMediaType: it is encoded, say compressed.
+        MalformedRequest: its end never came.
+        OCRError: it was refused while it arrived.
+    """
+    encoding = request.headers.get("content-encoding", "").strip().lower()
+    if encoding not in ("", "identity"):
+        raise UnsupportedMediaType("Send the body without a content encoding.")
+    try:
+        return await request.body()
+    except ClientDisconnect as exc:
+        raise MalformedRequest("The body never came to its end.") from exc
 
 
 class Bodies:

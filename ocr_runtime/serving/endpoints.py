@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from ocr_runtime.documents.document import Document
 from ocr_runtime.errors import (
+    OF_JOBS,
     EmptyDocument,
     InvalidOption,
     NotAcceptable,
@@ -31,7 +32,7 @@ from ocr_runtime.reading.page import Page, UnreadPage
 from ocr_runtime.serving.requests import DocumentRequest, OCRRequest, Request
 from ocr_runtime.settings import Settings
 
-_ERRORS = tuple(each for each in OCRError.__subclasses__() if each is not NotAcceptable)
+_ERRORS = tuple(each for each in OCRError.__subclasses__() if each not in (NotAcceptable, *OF_JOBS))
 _OF_DOCUMENTS = (
     PasswordRequired,
     WrongPassword,

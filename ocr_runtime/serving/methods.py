@@ -15,10 +15,11 @@ from typing import Annotated, Any, Protocol, TypeVar
 
 import bentoml
 from pydantic import BaseModel, ConfigDict
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
-from ocr_runtime.errors import Internal, MalformedRequest, OCRError, UnsupportedMediaType
+from ocr_runtime.errors import Internal, OCRError
 from ocr_runtime.serving import forms
+from ocr_runtime.serving.bodies import whole_body
 from ocr_runtime.serving.endpoints import Endpoint
 from ocr_runtime.serving.middleware import error_response
 from ocr_runtime.serving.state import request_state
@@ -120,14 +121,9 @@ class FormLeftUnparsed:
     @classmethod
     async def from_http_request(cls, request: Request, _serde: object) -> UnparsedForm:
         try:
-            encoding = request.headers.get("content-encoding", "").strip().lower()
-            if encoding not in ("", "identity"):
-                raise UnsupportedMediaType("Send the body without a content encoding.")
-            body = await request.body()
+            body = await whole_body(request)
         except OCRError as exc:
             return UnparsedForm(refused=exc)
-        except ClientDisconnect:
-            return UnparsedForm(refused=MalformedRequest("The body never came to its end."))
         content_type = request.headers.get("content-type", "")
         parse = functools.partial(
             forms.parse,

@@ -28,7 +28,7 @@ from ocr_runtime.errors import (
     UnsupportedMediaType,
     by_status,
 )
-from ocr_runtime.serving import connections, logs, metrics, negotiation
+from ocr_runtime.serving import connections, jobs, logs, metrics, negotiation
 from ocr_runtime.serving.access import Keys
 from ocr_runtime.serving.bodies import Bodies
 from ocr_runtime.serving.endpoints import Endpoint
@@ -60,8 +60,9 @@ def install_middleware(
     """
     connections.install(idle_seconds=settings.idle_seconds)
     by_route = {endpoint.route: endpoint for endpoint in endpoints}
-    metrics.announce(by_route)  # before `app`, which reserves the room of all series
     by_media_type = {each.media_type: each.route for each in endpoints if each.is_output}
+    # before `app`, which reserves the room of all series
+    metrics.announce((*by_route, *jobs.ROUTES))
     service.mount_asgi_app(metrics.app())
     service.mount_asgi_app(negotiation.app(by_media_type))
     open_to_all = (
@@ -72,8 +73,8 @@ def install_middleware(
     keys = Keys(settings.keys, open_to_all=open_to_all)
     bodies = Bodies(most_bytes=settings.max_body_mb << 20, most_seconds=settings.timeout_seconds)
     layers: list[tuple[Any, dict[str, Any]]] = [
-        (TrailingSlash, {"routes": by_route}),
-        (PutAsPost, {"routes": {*by_route, negotiation.ROUTE}}),
+        (TrailingSlash, {"routes": (*by_route, negotiation.ROUTE, jobs.POSTED)}),
+        (PutAsPost, {"routes": (*by_route, negotiation.ROUTE, jobs.POSTED)}),
         (negotiation.ReadAs, {"routes": by_media_type}),
         (CrossOrigin, {"origins": settings.cors_origins}),
         (metrics.Traffic, {"paths": by_route}),
@@ -148,7 +149,7 @@ class CrossOrigin(CORSMiddleware):
             allow_methods=["GET", "POST", "PUT", "DELETE"],
             allow_headers=["Authorization", "X-API-Key", "X-Request-ID"],
             expose_headers=[
-                *("X-Request-ID", "Retry-After"),
+                *("X-Request-ID", "Retry-After", "Location"),
                 *("X-OCR-Ignored", "X-OCR-Orientation", "X-OCR-Pages", "X-OCR-Unread-Pages"),
             ],
         )
@@ -178,9 +179,11 @@ class RequestContext(Layer):
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         given = Headers(scope=scope).get("x-request-id", "")
         query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        endpoint = self._endpoints.get(scope["path"])
         state = RequestState(
             given if _SAFE_ID.fullmatch(given) else uuid.uuid4().hex,
-            endpoint=self._endpoints.get(scope["path"]),
+            endpoint=endpoint,
+            route=endpoint.route if endpoint else jobs.route_of(scope["path"]),
             query=tuple(query),
         )
         begin_request(state)
@@ -223,14 +226,14 @@ class RequestLog(Layer):
 
 
 class Outcomes(Layer):
-    """Counts the requests of the endpoints: those under way, and the outcome of each."""
+    """Counts the requests of endpoints and for jobs: those under way, and the outcome of each."""
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         state = request_state()
-        if state.endpoint is None:
+        if state.route is None:
             await self.app(scope, receive, send)
             return
-        with metrics.in_flight(state.endpoint.route) as count_outcome:
+        with metrics.in_flight(state.route) as count_outcome:
             try:
                 await self.app(scope, receive, send)
             finally:
@@ -356,6 +359,7 @@ class Access(Layer):
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         address = scope["client"][0] if scope["client"] else ""
         key = self._keys.admit(scope["path"], Headers(scope=scope))
+        request_state().key = key or ""
         request_state().caller = key or address
         await self.app(scope, receive, send)
 

@@ -16,10 +16,24 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from ocr_runtime import __version__
-from ocr_runtime.errors import NotAcceptable, OCRError, by_status
+from ocr_runtime.errors import (
+    Internal,
+    JobNotFound,
+    JobsFull,
+    JobsOff,
+    JobsUnavailable,
+    JobUnfinished,
+    JobWithoutResult,
+    NotAcceptable,
+    OCRError,
+    TooManyJobs,
+    Unauthorized,
+    by_status,
+)
 from ocr_runtime.serving import negotiation
 from ocr_runtime.serving.endpoints import Endpoint
 from ocr_runtime.serving.forms import READERS
+from ocr_runtime.serving.jobs import JobProgress
 
 _REF = "#/components/schemas/{model}"
 
@@ -111,11 +125,13 @@ def document(endpoints: Iterable[Endpoint], *, keys: bool) -> dict[str, Any]:
     outputs = [each for each in endpoints if each.is_output]
     if outputs:
         paths[negotiation.ROUTE] = {"post": _read(paths, outputs)}
+    paths |= _job_paths(endpoints, schemas)
     components: dict[str, Any] = {"schemas": schemas}
     if keys:
         components["securitySchemes"] = _KEY_SCHEMES
         for path in paths.values():
-            path["post"]["security"] = [{name: []} for name in _KEY_SCHEMES]
+            for operation in path.values():
+                operation["security"] = [{name: []} for name in _KEY_SCHEMES]
     return {
         "openapi": "3.0.3",
         "info": {
@@ -128,27 +144,18 @@ def document(endpoints: Iterable[Endpoint], *, keys: bool) -> dict[str, Any]:
             },
         },
         "servers": [{"url": "."}],
-        "tags": [{"name": "OCR"}, {"name": "Operation"}],
+        "tags": [{"name": "OCR"}, {"name": "Jobs"}, {"name": "Operation"}],
         "paths": paths | _OPERATION_PATHS,
         "components": components,
     }
 
 
 def _operation(endpoint: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
-    with_files = _add(endpoint.request, schemas)
-    text_only = _add_text_only(with_files, schemas)
     return {
         "tags": ["OCR"],
         "operationId": endpoint.name,
         "summary": endpoint.summary,
-        "requestBody": {
-            "required": True,
-            "content": {
-                media_type: _of(with_files if media_type == "multipart/form-data" else text_only)
-                for media_type in READERS
-            }
-            | {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
-        },
+        "requestBody": _body(endpoint.request, schemas),
         "responses": {
             "200": {
                 "description": endpoint.answer_description,
@@ -180,8 +187,84 @@ def _read(paths: dict[str, Any], outputs: list[Endpoint]) -> dict[str, Any]:
     }
 
 
+def _body(request: type[BaseModel], schemas: dict[str, Any]) -> dict[str, Any]:
+    with_files = _add(request, schemas)
+    text_only = _add_text_only(with_files, schemas)
+    forms = {
+        media_type: _of(with_files if media_type == "multipart/form-data" else text_only)
+        for media_type in READERS
+    }
+    file = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+    return {"required": True, "content": forms | file}
+
+
+def _job_paths(endpoints: list[Endpoint], schemas: dict[str, Any]) -> dict[str, Any]:
+    """Describe the addresses below /jobs; see `jobs.py`."""
+    whole = max(endpoints, key=lambda each: len(each.request.model_fields))
+    progress = {"application/json": _of(_add(JobProgress, schemas))}
+    outputs = [endpoint.name for endpoint in endpoints]
+    output = {
+        "name": "output",
+        "in": "query",
+        "required": True,
+        "description": "The endpoint whose answer the job writes; the fields are those of it.",
+        "schema": {"type": "string", "enum": outputs},
+    }
+    job = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
+    location = {"Location": {"description": "`/jobs/{id}`", "schema": {"type": "string"}}}
+    made = {"description": "The job is written down.", "headers": location, "content": progress}
+    taken = (*whole.errors, JobsOff, TooManyJobs, JobsUnavailable, JobsFull)
+    asked = (Unauthorized, JobNotFound, JobsOff, Internal, JobsUnavailable)
+    results = {each.media_type: {"schema": {"type": "string"}} for each in endpoints}
+    return {
+        "/jobs": {
+            "post": _job_operation("job", "Read a document later.", {"202": made}, taken)
+            | {"parameters": [output], "requestBody": _body(whole.request, schemas)}
+        },
+        "/jobs/{id}": {
+            "get": _job_operation(
+                "progress",
+                "Ask how far a job is.",
+                {"200": {"description": "How far it is.", "content": progress}},
+                asked,
+            )
+            | {"parameters": [job]},
+            "delete": _job_operation(
+                "cancel",
+                "Cancel a job that has not ended, or forget one that has.",
+                {
+                    "200": {"description": "The job is cancelled.", "content": progress},
+                    "204": {"description": "The job had ended and is forgotten."},
+                },
+                asked,
+            )
+            | {"parameters": [job]},
+        },
+        "/jobs/{id}/result": {
+            "get": _job_operation(
+                "result",
+                "Get the result of a job that is done.",
+                {"200": {"description": "What `output` answers.", "content": results}},
+                (*asked, JobUnfinished, JobWithoutResult),
+            )
+            | {"parameters": [job]}
+        },
+    }
+
+
+def _job_operation(
+    name: str, summary: str, answers: dict[str, Any], errors: Iterable[type[OCRError]]
+) -> dict[str, Any]:
+    return {
+        "tags": ["Jobs"],
+        "operationId": name,
+        "summary": summary,
+        "responses": answers | _refusals(errors),
+    }
+
+
 def _refusals(errors: Iterable[type[OCRError]]) -> dict[str, Any]:
-    return {str(status): _refusal(some) for status, some in by_status(errors).items()}
+    return {str(status): _refusal(found) for status, found in by_status(errors).items()}
 
 
 def _answer(endpoint: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
@@ -216,9 +299,11 @@ def _add(model: type[BaseModel], schemas: dict[str, Any]) -> str:
     )
     content = model.model_json_schema(mode="serialization", ref_template=_REF)
     content = _nullable(content)
-    schemas.update(content.pop("$defs", {}))
-    for field in content.get("properties", {}).values():
-        field.pop("default", None)  # a missing field is not null
+    parts = content.pop("$defs", {})
+    for schema in (content, *parts.values()):
+        for field in schema.get("properties", {}).values():
+            field.pop("default", None)  # a missing field is not null
+    schemas.update(parts)
     schemas[name] = content | {"title": name}
     return name
 

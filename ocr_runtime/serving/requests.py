@@ -71,7 +71,7 @@ class File(BaseModel):
     )
 
 
-def _without_null(schema: dict[str, Any]) -> None:
+def without_null(schema: dict[str, Any]) -> None:
     """Describe an optional field by its type alone.
 
     `null` is accepted, but a form cannot send it, and Swagger UI would draw a JSON editor for it.
@@ -85,7 +85,7 @@ def _without_null(schema: dict[str, Any]) -> None:
 class RequestOptions(ReadingOptions):
     """Reading options in the spellings that forms and JSON bodies use."""
 
-    model_config = ConfigDict(json_schema_extra=_without_null)
+    model_config = ConfigDict(json_schema_extra=without_null)
 
     @field_validator(*ReadingOptions.model_fields, mode="before")
     @classmethod
@@ -161,7 +161,7 @@ class Request(RequestOptions):
 
 
 def _one_file(schema: dict[str, Any]) -> None:
-    _without_null(schema)
+    without_null(schema)
     files = [name for name in schema["properties"] if name in _FILES]
     schema["oneOf"] = [{"required": [name]} for name in files]
 

@@ -3,12 +3,17 @@
 Settings --check--> the start goes on, or ends with one line that says why
 """
 
+import logging
 import subprocess
 import sys
 from pathlib import Path
 
+from ocr_runtime.errors import JobsUnavailable
 from ocr_runtime.serving import access
+from ocr_runtime.serving.job_database import Database
 from ocr_runtime.settings import Settings
+
+logger = logging.getLogger("rapidocr")
 
 _SOURCE = Path(__file__).parents[2]
 
@@ -24,4 +29,21 @@ def check(settings: Settings) -> None:
         tried = subprocess.run(command, cwd=_SOURCE, check=False)  # noqa: S603
         if tried.returncode:
             sys.exit(tried.returncode)
+    if settings.jobs:
+        _check_jobs(settings)
     access.warn_if_open(settings.keys)
+
+
+def _check_jobs(settings: Settings) -> None:
+    """Create the store of the jobs; a folder must be there, a database may come later."""
+    database = Database(settings)
+    try:
+        with database.transaction():
+            pass
+    except JobsUnavailable as exc:
+        reason = str(exc.__cause__).splitlines()[0]
+        if not settings.jobs_store:
+            sys.exit(f"rapidocr: OCR_JOBS_DIR={settings.jobs_dir}: {reason}")
+        logger.warning("the store of the jobs does not answer yet: %s", reason)
+    finally:
+        database.close()

@@ -28,8 +28,10 @@ class RequestState:
     Args:
         request_id: the caller's, or a new one.
         endpoint: whose route was asked for; None for every other path.
+        route: under which it is counted: that of the endpoint, or one of /jobs; else None.
         query: the parameters of the address.
         caller: the API key's digest, or else the address.
+        key: the API key's digest, or else empty.
         body: what has arrived of the body.
         headers: to be added to the answer.
         facts: of the image, for the log line.
@@ -38,8 +40,10 @@ class RequestState:
 
     request_id: str
     endpoint: Endpoint | None = None
+    route: str | None = None
     query: tuple[tuple[str, str], ...] = ()
     caller: str = ""
+    key: str = ""
     body: Body | None = None
     headers: dict[str, str] = field(default_factory=dict)
     facts: dict[str, int] = field(default_factory=dict)

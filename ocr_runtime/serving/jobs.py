@@ -1,0 +1,305 @@
+"""The addresses below /jobs: documents that take longer than a request may.
+
+POST /jobs?output=text --> 202, the id
+GET /jobs/{id} --> JobProgress        GET /jobs/{id}/result --> the result
+DELETE /jobs/{id}: cancelled, or forgotten
+"""
+
+import asyncio
+import contextvars
+import functools
+import logging
+import re
+from collections.abc import AsyncIterator, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+from typing import Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from ocr_runtime.documents.images import from_base64
+from ocr_runtime.errors import (
+    Internal,
+    InvalidOption,
+    JobNotFound,
+    JobsOff,
+    JobsUnavailable,
+    JobUnfinished,
+    JobWithoutResult,
+    OCRError,
+    Timeout,
+)
+from ocr_runtime.serving import forms
+from ocr_runtime.serving.bodies import whole_body
+from ocr_runtime.serving.endpoints import Endpoint
+from ocr_runtime.serving.job_database import Database
+from ocr_runtime.serving.job_runner import JobRunner
+from ocr_runtime.serving.job_store import Job, JobStore
+from ocr_runtime.serving.job_work import job_limits
+from ocr_runtime.serving.requests import validate_request, without_null
+from ocr_runtime.serving.state import request_state
+from ocr_runtime.settings import Settings
+
+T = TypeVar("T")
+logger = logging.getLogger("rapidocr")
+
+POSTED = "/jobs"
+ROUTES = (POSTED, "/jobs/{id}", "/jobs/{id}/result")
+
+_PATH = re.compile(r"/jobs(/[^/]+(/result)?)?")
+_ID = re.compile(r"[0-9a-f]{32}")
+
+
+def route_of(path: str) -> str | None:
+    """The route that answers a path, one of `ROUTES`; None if none of them does."""
+    found = _PATH.fullmatch(path)
+    return ROUTES[sum(group is not None for group in found.groups())] if found else None
+
+
+class PageError(BaseModel):
+    """Why a page could not be read, or the whole job failed."""
+
+    model_config = ConfigDict(json_schema_extra=without_null)
+
+    number: int | None = Field(
+        default=None, description="Of the page, from 1; missing if the job failed as a whole."
+    )
+    code: str = Field(description="What went wrong, for programs.")
+    error: str = Field(description="A sentence for the caller.")
+
+
+class JobProgress(BaseModel):
+    """How far a job is."""
+
+    model_config = ConfigDict(json_schema_extra=without_null)
+
+    id: str = Field(description="Names the job; whoever has no API key needs it to ask for it.")
+    state: Literal["queued", "running", "done", "failed", "cancelled"] = Field(
+        description="A running job is queued again when the service ends, or to let another "
+        "caller's job run; what was read is kept."
+    )
+    output: str = Field(description="The endpoint that writes the result.")
+    pages: int = Field(description="How many pages are to be read.")
+    pages_done: int = Field(
+        description="How many pages have been read, those with errors included."
+    )
+    place: int | None = Field(
+        default=None,
+        description="Of a queued job: its place among all that wait, from 1. Callers take turns, "
+        "so it may run before those of a caller with more jobs.",
+    )
+    errors: list[PageError] = Field(description="Which pages could not be read, and why.")
+    created: datetime = Field(description="When it was made.")
+    finished: datetime | None = Field(default=None, description="When it ended.")
+    result: str | None = Field(
+        default=None, description="Of a job that is done: the address of the result."
+    )
+
+
+def progress(job: Job) -> JobProgress:
+    """Say how far a job is."""
+    errors = [
+        PageError(number=page.number, code=page.code, error=page.error) for page in job.unread
+    ]
+    if job.code is not None:
+        errors.append(PageError(code=job.code, error=job.error or ""))
+    return JobProgress(
+        id=job.id,
+        state=job.state,
+        output=job.output,
+        pages=job.pages,
+        pages_done=job.pages_done,
+        place=job.place,
+        errors=errors,
+        created=_time(job.created),
+        finished=None if job.finished is None else _time(job.finished),
+        result=f"/jobs/{job.id}/result" if job.state == "done" else None,
+    )
+
+
+def _time(seconds: float) -> datetime:
+    return datetime.fromtimestamp(int(seconds), UTC)
+
+
+class Jobs:
+    """Answers the requests for jobs.
+
+    Args:
+        database: where they are; None if the service takes no jobs.
+        settings: of the service.
+        endpoints: that write the results.
+        wake: called when a job was made.
+    """
+
+    def __init__(
+        self,
+        database: Database | None,
+        settings: Settings,
+        endpoints: Iterable[Endpoint],
+        *,
+        wake: Callable[[], None],
+    ) -> None:
+        self._store = None if database is None else JobStore(database, settings)
+        self._settings = settings
+        self._endpoints = {endpoint.name: endpoint for endpoint in endpoints}
+        self._wake = wake
+        # Not the pool: a job is taken on at once, however many requests wait there.
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="jobs")
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/jobs", self.create, methods=["POST"]),
+            Route("/jobs/{id}", self.show, methods=["GET"]),
+            Route("/jobs/{id}", self.delete, methods=["DELETE"]),
+            Route("/jobs/{id}/result", self.result, methods=["GET"]),
+        ]
+
+    async def create(self, request: Request) -> Response:
+        store = self._jobs()
+        body = await whole_body(request)
+        make = functools.partial(self._create, store, request.headers.get("content-type", ""), body)
+        job = await self._within_time(make)
+        self._wake()
+        return _answer(job, status=202, headers={"Location": f"/jobs/{job.id}"})
+
+    async def show(self, request: Request) -> Response:
+        return _answer(await self._job(request))
+
+    async def delete(self, request: Request) -> Response:
+        store = self._jobs()
+        job = await asyncio.to_thread(store.delete, _id(request), request_state().key)
+        return Response(status_code=204) if job is None else _answer(job)
+
+    async def result(self, request: Request) -> Response:
+        store, job = self._jobs(), await self._job(request)
+        if job.state == "failed":
+            raise JobWithoutResult(f"The job failed, it has no result: {job.error}")
+        if job.state == "cancelled":
+            raise JobWithoutResult
+        if job.state != "done":
+            raise JobUnfinished(
+                f"The job is {job.state}: {job.pages_done} of {job.pages} pages are read."
+            )
+        parts = store.result(job.id)
+
+        async def stream() -> AsyncIterator[bytes]:
+            while part := await asyncio.to_thread(lambda: next(parts, b"")):
+                yield part
+
+        endpoint = self._endpoints.get(job.output)
+        return StreamingResponse(
+            stream(),
+            headers={"Content-Length": str(job.result_bytes)},
+            media_type=endpoint.media_type if endpoint else "application/octet-stream",
+        )
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _create(self, store: JobStore, content_type: str, body: bytes) -> Job:
+        """Check a request as its endpoint does, but for its pages, and write the job down."""
+        state = request_state()
+        endpoint = self._endpoint([value for name, value in state.query if name == "output"])
+        query = [(name, value) for name, value in state.query if name != "output"]
+        form = forms.parse(content_type, body, names=endpoint.request.names(), query=query)
+        state.record_ignored(form.ignored)
+        sent = validate_request(form, endpoint.request, strict=self._settings.strict)
+        with sent.open(job_limits(self._settings)) as document:
+            numbers = list(document.numbers)
+        job = store.create(
+            owner=state.key,
+            caller=state.caller,
+            output=endpoint.name,
+            options=sent.options.model_dump(mode="json", exclude_none=True),
+            numbers=numbers,
+            data=from_base64(sent.data) if isinstance(sent.data, str) else sent.data,
+        )
+        return store.get(job, state.key)
+
+    def _endpoint(self, outputs: list[str]) -> Endpoint:
+        if len(outputs) == 1 and outputs[0] in self._endpoints:
+            return self._endpoints[outputs[0]]
+        names = " or ".join(self._endpoints)
+        raise InvalidOption(f"Say in the address what the job writes, as /jobs?output=: {names}.")
+
+    async def _job(self, request: Request) -> Job:
+        return await asyncio.to_thread(self._jobs().get, _id(request), request_state().key)
+
+    def _jobs(self) -> JobStore:
+        if self._store is None:
+            raise JobsOff
+        return self._store
+
+    async def _within_time(self, work: Callable[[], T]) -> T:
+        loop, run = asyncio.get_running_loop(), contextvars.copy_context().run
+        try:
+            async with asyncio.timeout(self._settings.timeout_seconds):
+                return await loop.run_in_executor(self._threads, run, work)
+        except TimeoutError as exc:
+            raise Timeout from exc
+
+
+def _id(request: Request) -> str:
+    job = str(request.path_params["id"])
+    if not _ID.fullmatch(job):
+        raise JobNotFound
+    return job
+
+
+def _refusal(_: Request, exc: Exception) -> Response:
+    error = exc if isinstance(exc, OCRError) else Internal()
+    if isinstance(error, JobsUnavailable):
+        logger.warning("request %s: %s", request_state().request_id, error.__cause__)
+    return JSONResponse(error.body(), status_code=error.status, headers=error.headers)
+
+
+def _answer(job: Job, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    content = progress(job).model_dump(mode="json", exclude_none=True)
+    return JSONResponse(content, status_code=status, headers=headers)
+
+
+def app(
+    settings: Settings,
+    endpoints: Iterable[Endpoint],
+    *,
+    runner: Callable[[Database], JobRunner],
+) -> Starlette:
+    """Serve the addresses, and work on jobs as long as the worker lives.
+
+    Args:
+        settings: of the service.
+        endpoints: that write the results.
+        runner: makes the `JobRunner` of this worker.
+    """
+    database = Database(settings) if settings.jobs else None
+    running: list[JobRunner] = []
+
+    def wake() -> None:
+        for each in running:
+            each.wake()
+
+    jobs = Jobs(database, settings, endpoints, wake=wake)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        if database is None:
+            yield
+            return
+        running.append(runner(database))
+        task = asyncio.create_task(running[0].run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+            jobs.close()
+            database.close()
+
+    handlers = {OCRError: _refusal}
+    return Starlette(routes=jobs.routes(), lifespan=lifespan, exception_handlers=handlers)

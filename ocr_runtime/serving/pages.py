@@ -1,0 +1,49 @@
+"""A page of an open document -> what was read from it, or why it was not."""
+
+import logging
+from dataclasses import replace
+
+from ocr_runtime.documents.document import Document
+from ocr_runtime.documents.images import PageImage
+from ocr_runtime.errors import Internal, OCRError
+from ocr_runtime.reading.engine import Engine
+from ocr_runtime.reading.page import Page, ReadingOptions, UnreadPage
+from ocr_runtime.serving import metrics
+from ocr_runtime.serving.pool import Grant
+
+logger = logging.getLogger("rapidocr")
+
+
+def read_page(
+    document: Document, number: int, options: ReadingOptions, *, engine: Engine, grant: Grant
+) -> tuple[PageImage, Page]:
+    """Decode or render a page, and read it.
+
+    Args:
+        document: an open one.
+        number: of the page, from 1.
+        options: how it is read.
+        engine: reads it.
+        grant: asked before each run of a model.
+
+    Raises:
+        OCRError: this page cannot be decoded; others may be.
+    """
+    with metrics.stage("decode"):
+        image = document.page(number)
+    page = engine.read(image, options, grant=grant, stage=metrics.stage)
+    return image, replace(page, number=number, dpi=image.dpi)
+
+
+def unread_page(number: int, error: Exception, *, whose: str) -> UnreadPage:
+    """Say why a page was not read; what is no `OCRError` is a fault of the service, and logged.
+
+    Args:
+        number: of the page, from 1.
+        error: that was raised.
+        whose: names the request or the job in the log.
+    """
+    if not isinstance(error, OCRError):
+        logger.error("%s: page %d failed", whose, number, exc_info=error)
+        error = Internal()
+    return UnreadPage(number=number, code=error.code, error=str(error))

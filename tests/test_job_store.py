@@ -1,0 +1,188 @@
+"""The store of jobs: whose turn it is, who may write, and what is kept how long."""
+
+import sqlite3
+import time
+from typing import Any
+
+import pytest
+from conftest import page_bytes
+
+from ocr_runtime.documents.images import decode
+from ocr_runtime.errors import Internal, JobNotFound, JobsFull, JobsUnavailable, TooManyJobs
+from ocr_runtime.reading.page import Page, ReadingOptions, UnreadPage
+from ocr_runtime.reading.stored import from_json, to_json
+from ocr_runtime.serving import job_queue
+from ocr_runtime.serving.job_database import Database, Lost
+from ocr_runtime.serving.job_queue import JobQueue
+from ocr_runtime.serving.job_store import JobStore
+from ocr_runtime.settings import Settings
+
+
+class Stored:
+    """A store in a folder, with a worker's view of it."""
+
+    def __init__(self, folder: Any, **settings: Any) -> None:
+        self.file = folder / "jobs/jobs.sqlite3"
+        chosen = Settings(jobs_dir=folder / "jobs", **settings)
+        self.database = Database(chosen)
+        self.store, self.queue = JobStore(self.database, chosen), JobQueue(self.database)
+
+    def create(self, caller: str = "a", pages: int = 3, data: bytes = b"file") -> str:
+        return self.store.create(
+            owner=caller,
+            caller=caller,
+            output="text",
+            options={"password": "a-secret-password"},
+            numbers=range(1, pages + 1),
+            data=data,
+        )
+
+    def claim(self, *, alone: bool = True) -> Any:
+        return self.queue.claim(alone=alone)
+
+
+@pytest.fixture
+def stored(tmp_path):
+    opened = Stored(tmp_path)
+    yield opened
+    opened.database.close()
+
+
+def page(number: int) -> Page:
+    return Page(width=10, height=10, blocks=[], number=number)
+
+
+def test_a_page_is_the_same_after_it_was_stored(standard):
+    options = ReadingOptions(return_word_box=True)
+    for name in ("table.png", "chinese.png", "line.png"):
+        read = standard.read(decode(page_bytes(name), max_pixels=10**8), options)
+        assert repr(from_json(to_json(read))) == repr(read)
+    unread = UnreadPage(number=7, code="internal", error="Nothing.")
+    assert from_json(to_json(unread)) == unread
+
+
+def test_callers_take_turns_and_each_callers_jobs_keep_their_order(stored):
+    jobs = [stored.create(caller) for caller in "aaabb"]
+    assert [stored.store.get(job, "a").place for job in jobs[:3]] == [1, 2, 3]
+    claimed = [stored.claim().job for _ in jobs]
+    assert claimed == [jobs[0], jobs[3], jobs[1], jobs[4], jobs[2]]
+    assert stored.claim() is None
+
+
+def test_a_job_gives_way_to_other_callers_only(stored):
+    stored.create("a")
+    stored.create("a")
+    claim = stored.claim()
+    assert not stored.queue.others_wait(claim)
+    other = stored.create("b")
+    assert stored.queue.others_wait(claim)
+    stored.queue.add_page(claim, page(1))
+    stored.queue.release(claim)
+    assert stored.claim().job == other
+    again = stored.claim()
+    assert (again.job, again.left, again.losses) == (claim.job, [2, 3], 0)
+
+
+def test_what_a_lost_worker_still_writes_is_refused(stored, monkeypatch):
+    monkeypatch.setattr(job_queue, "LEASE_SECONDS", -1.0)  # every lease has run out at once
+    job = stored.create()
+    first = stored.claim()
+    stored.queue.add_page(first, page(1))
+    second = stored.claim()
+    assert (second.job, second.left, second.losses) == (job, [2, 3], 1)
+    assert stored.queue.renew([first, second]) == {first.token}
+    with pytest.raises(Lost):
+        stored.queue.add_page(first, page(2))
+    with pytest.raises(Lost):
+        stored.queue.end(first)
+    stored.queue.release(first)  # changes nothing
+    stored.queue.add_page(second, page(2))
+    third = stored.claim()
+    assert (third.left, third.losses, third.all_losses) == ([3], 1, 2)
+    assert stored.store.get(job, "a").pages_done == 2
+
+
+def test_a_job_that_lost_its_worker_runs_alone_and_before_others(stored, monkeypatch):
+    monkeypatch.setattr(job_queue, "LEASE_SECONDS", -1.0)
+    suspect = stored.create("a")
+    stored.claim()
+    stored.create("b")
+    assert stored.claim(alone=False) is None
+    assert stored.claim().job == suspect
+
+
+def test_a_result_is_written_in_pieces_and_anew_after_an_interruption(stored):
+    job = stored.create(pages=1)
+    claim = stored.claim()
+    stored.queue.add_page(claim, page(1))
+    assert list(stored.queue.pages(claim)) == [page(1)]
+    parts = [bytes([i]) * 700_000 for i in range(5)]
+    for _ in zip(range(3), stored.queue.write_result(claim, parts), strict=False):
+        pass
+    written = []
+
+    def write() -> Any:
+        written.append((yield from stored.queue.write_result(claim, parts)))
+
+    assert len(list(write())) == 5
+    stored.queue.end(claim, result_bytes=written[0])
+    assert b"".join(stored.store.result(job)) == b"".join(parts)
+    assert stored.store.get(job, "a").result_bytes == 3_500_000
+
+
+@pytest.mark.parametrize("way", ["done", "failed", "cancelled"])
+def test_nothing_is_left_of_file_and_password_when_a_job_has_ended(way, stored):
+    job = stored.create(data=b"what the caller sent" * 1000)
+    claim = stored.claim()
+    stored.database.tidy()
+    assert b"a-secret-password" in stored.file.read_bytes()
+    if way == "cancelled":
+        assert stored.store.delete(job, "a").state == "cancelled"
+    else:
+        stored.queue.end(claim, error=Internal() if way == "failed" else None)
+    assert stored.store.get(job, "a").state == way
+    stored.database.tidy()
+    for path in stored.file.parent.iterdir():
+        assert b"a-secret-password" not in path.read_bytes()
+        assert b"what the caller sent" not in path.read_bytes()
+
+
+def test_old_jobs_are_forgotten(tmp_path):
+    stored = Stored(tmp_path, jobs_keep_hours=0.2 / 3600)
+    job, other = stored.create(), stored.create()
+    stored.queue.end(stored.claim(), result_bytes=0)
+    assert stored.store.expire() == 0
+    time.sleep(0.3)
+    with pytest.raises(JobNotFound):
+        stored.store.get(job, "a")
+    assert stored.store.expire() == 1
+    assert stored.store.get(other, "a").state == "queued"  # however long it waits
+    with sqlite3.connect(stored.file) as rows:
+        for table in ("ocr_jobs", "ocr_job_pages", "ocr_job_chunks"):
+            count = f"SELECT count(*) FROM {table} WHERE {'id' if table == 'ocr_jobs' else 'job'}"
+            assert rows.execute(f"{count} = ?", [job]).fetchone() == (0,)
+    stored.database.close()
+
+
+def test_there_are_bounds(tmp_path):
+    stored = Stored(tmp_path, jobs_max_waiting=2, jobs_max_mb=1)
+    with pytest.raises(JobsFull):
+        stored.create(data=bytes(2 << 20))
+    stored.create()
+    stored.create()
+    with pytest.raises(TooManyJobs):
+        stored.create()
+    stored.database.close()
+
+
+def test_a_broken_store_is_told(tmp_path):
+    (tmp_path / "jobs").write_text("a file where the folder should be")
+    stored = Stored(tmp_path)
+    with pytest.raises(JobsUnavailable):
+        stored.create()
+
+
+def test_ids_cannot_be_guessed(stored):
+    jobs = {stored.create() for _ in range(20)}
+    assert len(jobs) == 20
+    assert all(len(bytes.fromhex(job)) == 16 for job in jobs)
