@@ -200,65 +200,59 @@ def _body(request: type[BaseModel], schemas: dict[str, Any]) -> dict[str, Any]:
 
 def _job_paths(endpoints: list[Endpoint], schemas: dict[str, Any]) -> dict[str, Any]:
     """Describe the addresses below /jobs; see `jobs.py`."""
-    whole = max(endpoints, key=lambda each: len(each.request.model_fields))
     progress = {"application/json": _of(_add(JobProgress, schemas))}
-    outputs = [endpoint.name for endpoint in endpoints]
+    told = {"description": "How far it is.", "content": progress}
+    cancelled = {"description": "The job is cancelled.", "content": progress}
+    forgotten = {"description": "The job had ended and is forgotten."}
+    results = {each.media_type: {"schema": {"type": "string"}} for each in endpoints}
+    result = {"description": "What `output` answers.", "content": results}
+    asked = (Unauthorized, JobNotFound, JobsOff, Internal, JobsUnavailable)
+    ended = (*asked, JobUnfinished, JobWithoutResult)
+    ask, fetch = "Ask how far a job is.", "Get the result of a job that is done."
+    cancel = "Cancel a job that has not ended, or forget one that has."
+    return {
+        "/jobs": {"post": _making_a_job(endpoints, progress, schemas)},
+        "/jobs/{id}": {
+            "get": _of_a_job("progress", ask, {"200": told}, asked),
+            "delete": _of_a_job("cancel", cancel, {"200": cancelled, "204": forgotten}, asked),
+        },
+        "/jobs/{id}/result": {"get": _of_a_job("result", fetch, {"200": result}, ended)},
+    }
+
+
+def _making_a_job(
+    endpoints: list[Endpoint], progress: dict[str, Any], schemas: dict[str, Any]
+) -> dict[str, Any]:
+    whole = max(endpoints, key=lambda each: len(each.request.model_fields))
     output = {
         "name": "output",
         "in": "query",
         "required": True,
         "description": "The endpoint whose answer the job writes; the fields are those of it.",
-        "schema": {"type": "string", "enum": outputs},
+        "schema": {"type": "string", "enum": [endpoint.name for endpoint in endpoints]},
     }
-    job = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
     location = {"Location": {"description": "`/jobs/{id}`", "schema": {"type": "string"}}}
     made = {"description": "The job is written down.", "headers": location, "content": progress}
-    taken = (*whole.errors, JobsOff, TooManyJobs, JobsUnavailable, JobsFull)
-    asked = (Unauthorized, JobNotFound, JobsOff, Internal, JobsUnavailable)
-    results = {each.media_type: {"schema": {"type": "string"}} for each in endpoints}
+    errors = (*whole.errors, JobsOff, TooManyJobs, JobsUnavailable, JobsFull)
     return {
-        "/jobs": {
-            "post": _job_operation("job", "Read a document later.", {"202": made}, taken)
-            | {"parameters": [output], "requestBody": _body(whole.request, schemas)}
-        },
-        "/jobs/{id}": {
-            "get": _job_operation(
-                "progress",
-                "Ask how far a job is.",
-                {"200": {"description": "How far it is.", "content": progress}},
-                asked,
-            )
-            | {"parameters": [job]},
-            "delete": _job_operation(
-                "cancel",
-                "Cancel a job that has not ended, or forget one that has.",
-                {
-                    "200": {"description": "The job is cancelled.", "content": progress},
-                    "204": {"description": "The job had ended and is forgotten."},
-                },
-                asked,
-            )
-            | {"parameters": [job]},
-        },
-        "/jobs/{id}/result": {
-            "get": _job_operation(
-                "result",
-                "Get the result of a job that is done.",
-                {"200": {"description": "What `output` answers.", "content": results}},
-                (*asked, JobUnfinished, JobWithoutResult),
-            )
-            | {"parameters": [job]}
-        },
+        "tags": ["Jobs"],
+        "operationId": "job",
+        "summary": "Read a document later.",
+        "parameters": [output],
+        "requestBody": _body(whole.request, schemas),
+        "responses": {"202": made} | _refusals(errors),
     }
 
 
-def _job_operation(
+def _of_a_job(
     name: str, summary: str, answers: dict[str, Any], errors: Iterable[type[OCRError]]
 ) -> dict[str, Any]:
+    job = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
     return {
         "tags": ["Jobs"],
         "operationId": name,
         "summary": summary,
+        "parameters": [job],
         "responses": answers | _refusals(errors),
     }
 
