@@ -1,0 +1,236 @@
+"""Documents over HTTP: every input, every output, one page or many, and what is wrong with them."""
+
+import base64
+import io
+import json
+
+import pytest
+import requests
+from conftest import DATA, TRUTH, encoded, page_bytes
+from fpdf import FPDF
+from PIL import Image
+from test_contract import assert_error
+
+from ocr_runtime.serving.endpoints import ENDPOINTS
+from ocr_runtime.serving.negotiation import chosen
+
+RECEIPT = (DATA / "pages/receipt.png").read_bytes()
+LINE = page_bytes("line.png")
+OUTPUTS = {each.name: each for each in ENDPOINTS if each.is_output}
+
+
+def scanned(*pages: bytes) -> bytes:
+    """A PDF of scanned pages."""
+    pdf = FPDF()
+    for page in pages:
+        pdf.add_page()
+        pdf.image(io.BytesIO(page), x=10, y=10, w=190)
+    return bytes(pdf.output())
+
+
+def written(*texts: str) -> bytes:
+    """A PDF whose pages have text of their own."""
+    pdf = FPDF()
+    pdf.set_font("Helvetica", size=16)
+    for text in texts:
+        pdf.add_page()
+        pdf.multi_cell(0, 10, text)
+    return bytes(pdf.output())
+
+
+def frames(kind: str, *pages: bytes) -> bytes:
+    """A TIFF or GIF of several pages, all of one size."""
+    images = [Image.open(io.BytesIO(page)).convert("RGB") for page in pages]
+    size = max(image.width for image in images), max(image.height for image in images)
+    first, *others = (Image.new("RGB", size, "white") for _ in images)
+    for canvas, image in zip([first, *others], images, strict=True):
+        canvas.paste(image)
+    return encoded(first, kind, save_all=True, append_images=others)
+
+
+@pytest.fixture
+def post(server):
+    def send(output: str, data: bytes, **query: object) -> requests.Response:
+        headers = {"content-type": "application/octet-stream"}
+        url = f"{server.url}/{output}"
+        return requests.post(url, data=data, params=query, headers=headers, timeout=120)
+
+    return send
+
+
+TWO = {
+    "PDF": lambda: scanned(LINE, page_bytes("chinese.png")),
+    "TIFF": lambda: frames("TIFF", LINE, page_bytes("chinese.png")),
+    "GIF": lambda: frames("GIF", LINE, page_bytes("chinese.png")),
+}
+TEXT_OF_TWO = [TRUTH["line.png"], TRUTH["chinese.png"]]
+
+
+@pytest.mark.parametrize("kind", TWO)
+def test_all_pages_of_a_document_are_read(kind, post):
+    answer = post("text", TWO[kind]())
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    assert answer.headers["x-ocr-pages"] == "2"
+    assert [page.split("\n")[:-1] for page in answer.text.split("\f")] == TEXT_OF_TWO
+
+
+@pytest.mark.parametrize("kind", TWO)
+def test_pages_chooses_some(kind, post):
+    answer = post("text", TWO[kind](), pages="2")
+    assert answer.text.splitlines() == TEXT_OF_TWO[1]
+    assert answer.headers["x-ocr-pages"] == "2"
+    assert "3" in assert_error(post("text", TWO[kind](), pages="3"), 400, "invalid_option")
+
+
+@pytest.mark.parametrize("name", ["file", "image_file", "document_file"])
+def test_a_file_part_has_three_names(name, server):
+    url = f"{server.url}/text"
+    answer = requests.post(url, files={name: LINE}, data={"use_det": "0"}, timeout=60)
+    assert answer.text.splitlines() == TRUTH["line.png"]
+    assert "x-ocr-ignored" not in answer.headers
+
+
+@pytest.mark.parametrize("name", ["data", "image_data"])
+@pytest.mark.parametrize("how", ["data", "json"])
+def test_base64_has_two_names(name, how, server):
+    fields = {name: base64.b64encode(LINE).decode(), "use_det": "0"}
+    answer = requests.post(f"{server.url}/text", **{how: fields}, timeout=60)
+    assert answer.text.splitlines() == TRUTH["line.png"]
+
+
+def test_a_pdfs_own_text_is_taken_unless_it_is_not_wanted(post):
+    pdf = written("A page that brings its own text.", "And a second one.")
+    entries = {
+        layer: post("pages", pdf, text_layer=layer).json()["pages"]
+        for layer in ("auto", "never", "only")
+    }
+    for pages in entries.values():
+        texts = [
+            row[0]["text"] for page in pages for block in page["blocks"] for row in block["rows"]
+        ]
+        assert texts == ["A page that brings its own text.", "And a second one."]
+    scores = {
+        layer: {
+            row[0]["score"] for page in pages for block in page["blocks"] for row in block["rows"]
+        }
+        for layer, pages in entries.items()
+    }
+    assert scores["auto"] == scores["only"] == {1.0}
+    assert max(scores["never"]) < 1.0
+    assert post("text", scanned(LINE), text_layer="only").text == ""
+
+
+def test_a_broken_page_loses_nothing_of_the_others(post):
+    tiff = _with_a_bad_second_page(frames("TIFF", LINE, LINE, LINE))
+    answer = post("pages", tiff).json()["pages"]
+    assert [page["number"] for page in answer] == [1, 2, 3]
+    assert answer[1] == {
+        "number": 2,
+        "code": "unsupported_image",
+        "error": answer[1]["error"],
+    }
+    assert [len(answer[i]["blocks"]) for i in (0, 2)] == [1, 1]
+    text = post("text", tiff).text.split("\f")
+    assert text[0] == text[2] == "One line of text\n"
+    assert text[1] == f"[page 2 was not read: {answer[1]['error']}]\n"
+
+
+def _with_a_bad_second_page(tiff: bytes) -> bytes:
+    """Give the second directory of a TIFF a compression that does not exist."""
+    order = "little" if tiff[:2] == b"II" else "big"
+
+    def number(at: int, size: int) -> int:
+        return int.from_bytes(tiff[at : at + size], order)
+
+    first = number(4, 4)
+    second = number(first + 2 + 12 * number(first, 2), 4)
+    entries = [second + 2 + 12 * i for i in range(number(second, 2))]
+    (compression,) = [entry for entry in entries if number(entry, 2) == 259]
+    return tiff[: compression + 8] + (999).to_bytes(2, order) + tiff[compression + 10 :]
+
+
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_every_output_reads_an_image(name, post):
+    answer = post(name, LINE)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].split(";")[0] == OUTPUTS[name].media_type
+    if OUTPUTS[name].answer is not bytes:
+        assert "line" in answer.text
+
+
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_accept_chooses_the_output(name, server):
+    headers = {
+        "accept": f"audio/ogg, {OUTPUTS[name].media_type};q=0.5",
+        "content-type": "image/png",
+    }
+    chosen_one = requests.post(f"{server.url}/read", data=LINE, headers=headers, timeout=60)
+    del headers["accept"]
+    direct = requests.post(f"{server.url}/{name}", data=LINE, headers=headers, timeout=60)
+    assert chosen_one.headers["content-type"] == direct.headers["content-type"]
+    if OUTPUTS[name].answer is not bytes:
+        assert chosen_one.content == direct.content
+
+
+def test_what_no_output_is_cannot_be_had(server):
+    headers = {"accept": "audio/ogg, text/plain;q=0", "content-type": "image/png"}
+    answer = requests.post(f"{server.url}/read", data=LINE, headers=headers, timeout=60)
+    assert "text/markdown" in assert_error(answer, 406, "not_acceptable")
+    assert_error(requests.get(f"{server.url}/read", timeout=60), 405, "method_not_allowed")
+
+
+@pytest.mark.parametrize(
+    ("accept", "expected"),
+    [
+        ("*/*", "text/plain"),
+        ("", None),
+        ("text/markdown", "text/markdown"),
+        ("text/*;q=0.5, application/json", "application/json"),
+        ("text/plain;q=0.1, text/markdown;q=0.2", "text/markdown"),
+        ("*/*, text/plain;q=0", "text/markdown"),
+        ("application/pdf;q=x, text/*", "text/plain"),
+        ("TEXT/MARKDOWN ; Q=1", "text/markdown"),
+        ("video/mp4", None),
+    ],
+)
+def test_the_header_is_read_as_rfc_9110_says(accept, expected):
+    assert chosen(accept, ["text/plain", "text/markdown", "application/json"]) == expected
+
+
+BAD = {
+    "no file": (b"", {}, 400, "missing_image"),
+    "plain text": (b"only some text, no document", {}, 415, "unsupported_document"),
+    "a broken PDF": (b"%PDF-1.7\nnothing", {}, 415, "unsupported_document"),
+    "a broken PNG": (LINE[:60], {}, 415, "unsupported_image"),
+    "dpi out of range": (LINE, {"dpi": 71}, 400, "invalid_option"),
+    "dpi that is no number": (LINE, {"dpi": "fine"}, 400, "invalid_option"),
+    "pages that are none": (LINE, {"pages": "one"}, 400, "invalid_option"),
+    "an unknown text layer": (LINE, {"text_layer": "maybe"}, 400, "invalid_option"),
+}
+
+
+@pytest.mark.parametrize("name", ["text", "pages", "annotated"])
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_gets_a_clear_error(case, name, post):
+    data, query, status, code = BAD[case]
+    assert_error(post(name, data, **query), status, code)
+
+
+def test_a_picture_shows_one_page(post):
+    pdf = scanned(LINE, RECEIPT)
+    assert "pages=1" in assert_error(post("annotated", pdf), 400, "invalid_option")
+    picture = Image.open(io.BytesIO(post("annotated", pdf, pages="1", dpi=72).content))
+    assert picture.format == "PNG"
+    assert abs(picture.width - 595) <= 2
+
+
+def test_curl_sends_a_file_as_the_readme_says(server):
+    answer = requests.put(f"{server.url}/markdown", data=scanned(RECEIPT), timeout=120)
+    assert answer.headers["content-type"] == "text/markdown; charset=utf-8"
+    assert "CORNER MARKET" in answer.text
+
+
+def test_json_is_whole_when_it_is_streamed(post):
+    answer = post("pages", scanned(*3 * [LINE]))
+    assert answer.headers["transfer-encoding"] == "chunked"
+    assert [page["number"] for page in json.loads(answer.content)["pages"]] == [1, 2, 3]
