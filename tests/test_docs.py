@@ -13,6 +13,7 @@ from omegaconf import OmegaConf
 from rapidocr.main import DEFAULT_CFG_PATH
 from serving import ROOT, serving
 
+from ocr_runtime.reading import loading
 from ocr_runtime.settings import Settings
 
 OPERATION = PAGES["docs/operation.md"]
@@ -112,12 +113,13 @@ def test_the_series_are_there(server):
 
 def test_the_defaults_of_the_options_are_rapidocrs():
     config = OmegaConf.load(DEFAULT_CFG_PATH)
-    shown = config.Global.text_score, config.Det.box_thresh, config.Det.unclip_ratio
+    shown = config.Global.text_score, config.Det.box_thresh, loading._UNCLIP_RATIO
     numbers = re.search(
         r"`text_score` ([\d.]+)\D+`box_thresh` ([\d.]+)\D+`unclip_ratio` ([\d.]+)",
         PAGES["docs/rapidocr.md"],
     )
     assert tuple(map(float, numbers.groups())) == shown
+    assert f"({config.Det.unclip_ratio} with `exact`)" in PAGES["docs/rapidocr.md"]
     stages = config.Global.use_det, config.Global.use_cls, config.Global.use_rec
     words = config.Global.return_word_box, config.Global.return_single_char_box
     assert (stages, words) == ((True, True, True), (False, False))
