@@ -259,7 +259,7 @@ def serving(paths: list[str]) -> dict[str, float]:
         "over HTTP": lambda: call("POST", "/ocr", body, {"Content-Type": content_type}),
         "engine": lambda: reader.read(page, options),
         "decoding": lambda: decode(image, max_pixels=10**9),
-        "reading the form": lambda: forms.parse(content_type, body, names=OCRRequest.model_fields),
+        "reading the form": lambda: forms.parse(content_type, body, names=OCRRequest.names()),
         "writing the answer": lambda: write(read, score_format="string").model_dump_json(),
         "an empty request (/livez)": lambda: call("GET", "/livez"),
     }

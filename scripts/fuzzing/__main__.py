@@ -66,7 +66,7 @@ def outcomes(kind: str, data: bytes) -> list[str]:
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         if kind in CONTENT_TYPES:
-            validate_request(parse(CONTENT_TYPES[kind], data, names=OCRRequest.model_fields))
+            validate_request(parse(CONTENT_TYPES[kind], data, names=OCRRequest.names()))
             return ["request"]
         if kind == "image":
             check(decode(data, max_pixels=MAX_PIXELS))
