@@ -9,6 +9,7 @@ import requests
 from conftest import DATA, TRUTH, encoded, page_bytes
 from fpdf import FPDF
 from PIL import Image
+from serving import serving
 from test_contract import assert_error
 
 from ocr_runtime.serving.endpoints import ENDPOINTS
@@ -234,3 +235,20 @@ def test_json_is_whole_when_it_is_streamed(post):
     answer = post("pages", scanned(*3 * [LINE]))
     assert answer.headers["transfer-encoding"] == "chunked"
     assert [page["number"] for page in json.loads(answer.content)["pages"]] == [1, 2, 3]
+
+
+@pytest.mark.slow
+def test_what_is_late_of_a_streamed_answer_is_said_in_it_and_else_is_an_error(tmp_path):
+    pages = [page_bytes("dense.jpg")] * 40
+    tiff = frames("TIFF", *pages)
+    headers = {"content-type": "image/tiff"}
+    with serving(tmp_path, OCR_TIMEOUT_SECONDS="5") as running:
+        streamed = requests.post(f"{running.url}/text", data=tiff, headers=headers, timeout=120)
+        whole = requests.post(f"{running.url}/pdf", data=tiff, headers=headers, timeout=120)
+    first, *_, last = streamed.text.split("\f")
+    assert streamed.status_code == 200
+    assert len(streamed.text.split("\f")) == 40
+    assert "was not read" not in first
+    assert last.startswith("[page 40 was not read: There was no time left")
+    assert "POST /jobs" in last
+    assert_error(whole, 504, "timeout")

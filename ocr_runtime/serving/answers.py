@@ -32,7 +32,10 @@ _END: Final = object()
 _GRACE_SECONDS = 10.0
 """After its deadline a request still sends what it has: which pages were not read."""
 
-_LATE = "There was no time left for this page: ask for fewer pages at once, with the option pages."
+_LATE = (
+    "There was no time left for this page: ask for fewer pages at once, with the option pages, or "
+    "send the document as a job (POST /jobs)."
+)
 
 
 class Answer:

@@ -40,8 +40,8 @@ NFKC, with one kind of quote and of dash:
 - *seconds a page*: of a call of the engine, on all cores, beside those of `exact`. All ways of
   reading take turns at each page.
 
-The options are those of a request; what is not named is as the profile has it: `standard` reads
-with `orientation=auto` and `layout=auto`, `exact` and `fast` with `orientation=0` and
+The options are those of a request; what is not named is as the profile has it: `standard` and
+`fast` read with `orientation=auto` and `layout=auto`, `exact` with `orientation=0` and
 `layout=none`, all of them with `use_cls=true`.
 """
 
