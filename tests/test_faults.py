@@ -268,6 +268,7 @@ def test_a_clock_that_jumps_a_day_changes_no_answer(tmp_path):
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         "OCR_THREADS": "1",
         "OCR_MAX_QUEUE": "1",
+        "OCR_PROFILE": "exact",
         "OCR_MAX_DET_PIXELS": "3000000",
     }
     with serving(tmp_path, **variables) as server, ThreadPoolExecutor(2) as threads:

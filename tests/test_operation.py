@@ -25,11 +25,12 @@ pytestmark = pytest.mark.slow
 V4_WHEEL = "6fb21ffb55b3aa49fee2a7c5cc5190851180e5be538b076b2166b7f44213cd5c"
 LINE, TABLE = page_bytes("line.png"), page_bytes("table.png")
 FAST = {"use_det": "false"}
-SLOW = encoded(Image.new("L", (1, 300)))  # a shape that the detector enlarges to its bound
+SLOW = encoded(Image.new("L", (1, 300)))
+"""A shape that the profile `exact` enlarges to its bound, as RapidOCR would without one."""
 
 
 def test_a_full_queue_answers_429_with_retry_after(tmp_path):
-    with serving(tmp_path, OCR_THREADS="1", OCR_MAX_QUEUE="1") as server:
+    with serving(tmp_path, OCR_PROFILE="exact", OCR_THREADS="1", OCR_MAX_QUEUE="1") as server:
         with ThreadPoolExecutor(6) as threads:
             responses = list(threads.map(lambda _: server.ocr(SLOW), range(6)))
         busy = [response for response in responses if response.status_code != 200]
@@ -49,6 +50,7 @@ def test_a_caller_with_huge_images_does_not_block_other_callers(header, tmp_path
     with (
         serving(
             tmp_path,
+            OCR_PROFILE="exact",
             OCR_THREADS="1",
             OCR_MAX_DET_PIXELS="2000000",
             FORWARDED_ALLOW_IPS="127.0.0.1",
@@ -96,7 +98,11 @@ def test_tls_is_turned_on_by_arguments(tmp_path):
 
 def test_timed_out_requests_end_and_their_work_does_not_pile_up(tmp_path):
     with serving(
-        tmp_path, OCR_THREADS="1", OCR_TIMEOUT_SECONDS="0.5", OCR_MAX_QUEUE="50"
+        tmp_path,
+        OCR_PROFILE="exact",
+        OCR_THREADS="1",
+        OCR_TIMEOUT_SECONDS="0.5",
+        OCR_MAX_QUEUE="50",
     ) as server:
         with ThreadPoolExecutor(20) as threads:
             for response in threads.map(lambda _: server.ocr(SLOW), range(20)):
@@ -108,7 +114,7 @@ def test_timed_out_requests_end_and_their_work_does_not_pile_up(tmp_path):
 
 def test_probes_answer_while_everything_is_busy(tmp_path):
     with (
-        serving(tmp_path, OCR_THREADS="1", OCR_MAX_QUEUE="0") as server,
+        serving(tmp_path, OCR_PROFILE="exact", OCR_THREADS="1", OCR_MAX_QUEUE="0") as server,
         ThreadPoolExecutor(3) as threads,
     ):
         slow = [threads.submit(server.ocr, SLOW) for _ in range(3)]
@@ -122,7 +128,13 @@ def test_probes_answer_while_everything_is_busy(tmp_path):
 def test_a_full_queue_refuses_before_the_body_but_other_errors_come_first(tmp_path):
     key = {"X-API-Key": "a-long-key"}
     with (
-        serving(tmp_path, OCR_THREADS="1", OCR_MAX_QUEUE="0", OCR_API_KEYS="a-long-key") as server,
+        serving(
+            tmp_path,
+            OCR_PROFILE="exact",
+            OCR_THREADS="1",
+            OCR_MAX_QUEUE="0",
+            OCR_API_KEYS="a-long-key",
+        ) as server,
         ThreadPoolExecutor(1) as threads,
     ):
         url, metrics = server.url + "/ocr", server.url + "/metrics"
@@ -243,7 +255,10 @@ def test_threads_follow_the_setting(tmp_path):
 
 
 def test_a_request_in_flight_is_answered_before_the_shutdown(tmp_path):
-    with serving(tmp_path) as server, ThreadPoolExecutor(1) as threads:
+    with (
+        serving(tmp_path, OCR_PROFILE="exact") as server,
+        ThreadPoolExecutor(1) as threads,
+    ):
         flight = threads.submit(server.ocr, SLOW)
         while not re.search(
             r'request_in_progress{endpoint="/ocr".* 1', server.get("/metrics").text
