@@ -170,7 +170,8 @@ def test_internal_errors_are_logged_with_the_request_id_and_not_shown(tmp_path):
         options.add_free_dimension_override_by_name(side, 736)
     options.optimized_model_filepath = str(model)
     onnxruntime.InferenceSession(str(root_dir / "models/PP-OCRv6_det_small.onnx"), options)
-    with serving(tmp_path, det_model_path=str(model)) as server:
+    # The profile `exact` shows the detector both the start's image and this one in their own size.
+    with serving(tmp_path, OCR_PROFILE="exact", det_model_path=str(model)) as server:
         response = server.ocr(LINE, use_det=True)
         assert_error(response, 500, "internal")
         assert server.ocr(LINE, use_det=False).status_code == 200

@@ -30,7 +30,12 @@ def test_the_bento_holds_the_service_and_nothing_else(bento):
     source = bento / "src"
     files = {str(path.relative_to(source)) for path in source.rglob("*") if path.is_file()}
     modules = {str(path.relative_to(ROOT)) for path in ROOT.glob("ocr_runtime/**/*.py")}
-    assert files == {"service.py", "bentofile.yaml", *modules}
+    assert files == {
+        "service.py",
+        "bentofile.yaml",
+        "requirements-postgresql.lock",  # for the argument POSTGRESQL of deploy/Dockerfile
+        *modules,
+    }
 
 
 def pins(lock: Path) -> set[str]:
