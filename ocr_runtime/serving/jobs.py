@@ -154,10 +154,12 @@ class Jobs:
     def routes(self) -> list[Route]:
         return [
             Route("/jobs", self.create, methods=["POST"]),
-            Route("/jobs/{id}", self.show, methods=["GET"]),
-            Route("/jobs/{id}", self.delete, methods=["DELETE"]),
+            Route("/jobs/{id}", self.show_or_delete, methods=["GET", "DELETE"]),
             Route("/jobs/{id}/result", self.result, methods=["GET"]),
         ]
+
+    async def show_or_delete(self, request: Request) -> Response:
+        return await (self.delete if request.method == "DELETE" else self.show)(request)
 
     async def create(self, request: Request) -> Response:
         store = self._jobs()
