@@ -6,6 +6,7 @@ Each part is a task of its own in the pool, so that a document of many pages wai
 other requests at each page, and holds the pixels of one page only.
 """
 
+import itertools
 import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import AbstractContextManager, suppress
@@ -80,18 +81,18 @@ class Answer:
             OCRError: the request or its only page cannot be answered.
         """
         try:
-            first = await self._next(started=False)
-            if self._endpoint.streamed and len(self._numbers) > 1:
-                return self._stream(first)
-            parts = [first]
-            while (part := await self._next(started=True)) is not _END:
-                parts.append(part)
+            parts = await self._next(started=False)
+            if len(self._numbers) > 1:
+                if self._endpoint.streamed:
+                    return self._stream(parts)
+                while more := await self._next(started=True):
+                    parts += more
         except BaseException:
             self._close()
             raise
         if self._unread:
             request_state().headers["X-OCR-Unread-Pages"] = ", ".join(map(str, self._unread))
-        return self._joined([part for part in parts if part is not _END])
+        return self._joined(parts)
 
     def _joined(self, parts: list[Any]) -> Any:
         if len(parts) == 1 and isinstance(parts[0], BaseModel):
@@ -101,28 +102,30 @@ class Answer:
         encoded = [part if isinstance(part, bytes) else part.encode() for part in parts]
         return Response(b"".join(encoded), media_type=self._endpoint.media_type)
 
-    def _stream(self, first: Any) -> Response:
+    def _stream(self, first: list[Any]) -> Response:
         async def parts() -> AsyncIterator[Any]:
             try:
-                part = first
-                while part is not _END:
-                    yield part
-                    part = await self._next(started=True)
+                some = first
+                while some:
+                    for part in some:
+                        yield part
+                    some = await self._next(started=True)
             finally:
                 self._close()
 
         return StreamingResponse(parts(), media_type=self._endpoint.media_type)
 
-    async def _next(self, *, started: bool) -> Any:
-        """Compute the next part; `_END` after the last."""
+    async def _next(self, *, started: bool) -> list[Any]:
+        """Compute the next part, or all parts if there is one page; none after the last."""
         while True:
             seconds = max(0.0, self._deadline - time.monotonic()) + started * _GRACE_SECONDS
             with metrics.queued() as begun:
 
-                def step(grant: Grant, begun: Callable[[], None] = begun) -> Any:
+                def step(grant: Grant, begun: Callable[[], None] = begun) -> list[Any]:
                     begun()
                     self._grant = grant
-                    return next(self._parts, _END)
+                    some = list(itertools.islice(self._parts, 1))
+                    return some + list(self._parts) if len(self._numbers) == 1 else some
 
                 try:
                     return await self._pool.run(
@@ -150,9 +153,9 @@ class Answer:
             while True:
                 start, self._page_seconds = time.monotonic(), 0.0
                 part = next(parts, _END)
-                metrics.count_stage("encode", time.monotonic() - start - self._page_seconds)
                 if part is _END:
                     return
+                metrics.count_stage("encode", time.monotonic() - start - self._page_seconds)
                 yield part
 
     def _read(self, document: Document, sent: Sent) -> Iterator[Page | UnreadPage]:

@@ -138,8 +138,10 @@ def stage(name: str) -> Iterator[None]:
 
 
 def count_stage(name: str, seconds: float) -> None:
-    """Count the time that a request spent in a stage."""
+    """Count the time that a request has just spent in a stage."""
     _stage_seconds.labels(name).observe(seconds)
+    span = _tracer().start_span(name, start_time=time.time_ns() - int(seconds * 1e9))
+    span.end()
 
 
 @contextmanager
