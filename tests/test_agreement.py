@@ -10,7 +10,7 @@ from test_pdf_text import in_dejavu, mapped, page_of, reason_to_doubt, shuffled
 
 from ocr_runtime.reading.agreement import agree, lines_to_check
 from ocr_runtime.reading.own_text import lines_of
-from ocr_runtime.reading.page import Line
+from ocr_runtime.reading.page import Line, ReadingOptions
 
 LOW, TALL = "acenorsuvxz", "bdhk"
 
@@ -47,6 +47,22 @@ def test_text_with_exchanged_letters_does_not(character, engine):
 def test_what_the_trust_in_a_page_cannot_see_is_why_lines_are_read():
     page = page_of(mapped(drawn(in_dejavu), exchanged))
     assert reason_to_doubt(page.own_text, page.pixels) is None
+
+
+def test_a_page_whose_own_text_is_not_what_is_seen_is_read(standard):
+    true = drawn(in_dejavu)
+    taken, checked = (
+        standard.read(page_of(data, text_layer="auto"), ReadingOptions())
+        for data in (true, mapped(true, exchanged))
+    )
+    assert {line.score for line in taken.lines} == {1.0}
+    assert max(line.score for line in checked.lines) < 1.0
+    assert [line.text for line in checked.lines] == [line.text for line in taken.lines]
+
+
+def test_own_text_that_is_asked_for_is_taken_unchecked(standard):
+    page = page_of(mapped(drawn(in_dejavu), exchanged), text_layer="only")
+    assert {line.score for line in standard.read(page, ReadingOptions()).lines} == {1.0}
 
 
 def test_ocr_errors_are_no_disagreement():

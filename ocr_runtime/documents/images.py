@@ -121,6 +121,7 @@ class PageImage:
             file does not say.
         own_text: the text that the file holds, to be taken in place of OCR; None if that is not
             asked for, or not to be trusted.
+        check_own_text: whether some lines of it are to be read by OCR before it is taken.
     """
 
     pixels: np.ndarray
@@ -129,6 +130,7 @@ class PageImage:
     pages: int = 1
     dpi: float | None = None
     own_text: OwnText | None = None
+    check_own_text: bool = False
 
     @classmethod
     def of(cls, pixels: np.ndarray) -> Self:

@@ -142,6 +142,7 @@ class PdfDocument:
             pages=self.pages,
             dpi=float(answer.reply["dpi"]),
             own_text=self._own_text(number, answer),
+            check_own_text=self._text_layer == "auto",
         )
 
     def _own_text(self, number: int, answer: Answer) -> OwnText | None:

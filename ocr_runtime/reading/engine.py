@@ -18,6 +18,7 @@ import numpy as np
 
 from ocr_runtime.documents.images import PageImage
 from ocr_runtime.errors import InvalidOption
+from ocr_runtime.reading.agreement import agree, lines_to_check
 from ocr_runtime.reading.bounded_rapidocr import BoundedRapidOCR, Stage
 from ocr_runtime.reading.boxes import skew
 from ocr_runtime.reading.exact import read_exactly
@@ -27,7 +28,7 @@ from ocr_runtime.reading.orientation import boxes_as_sent, turned
 from ocr_runtime.reading.own_text import upright_lines
 from ocr_runtime.reading.page import Angle, Block, Box, Line, Page, ReadingOptions
 from ocr_runtime.reading.runtimes import Arena, Grant
-from ocr_runtime.reading.stages import Stages, in_rapidocrs_order
+from ocr_runtime.reading.stages import Stages, cut, in_rapidocrs_order
 from ocr_runtime.reading.standard import HowToRead, find_angle, read_line, read_page
 from ocr_runtime.settings import Settings, SettingsError
 
@@ -81,7 +82,8 @@ class Engine:
         """Find and read the lines of one page. Any number of threads may call this at once.
 
         Args:
-            image: the page. If it brings its own text, that is taken and no model runs.
+            image: the page. If it brings its own text, that is taken without OCR; if
+                that text is to be checked, only where a few of its lines are read alike.
             options: of this page only; None takes the configured default.
             grant: called before each run of a model with the bytes of memory that the run needs;
                 it waits until the run may start, and its context gives the number of cores that
@@ -102,10 +104,7 @@ class Engine:
         if not (ocr.use_det or ocr.use_cls or ocr.use_rec):
             raise InvalidOption("use_det, use_cls and use_rec are all off: nothing is asked for.")
         try:
-            if image.own_text is not None:
-                lines, angle = upright_lines(image, words=ocr.return_word_box)
-            else:
-                lines, angle = self._lines(ocr, image.pixels, options)
+            lines, angle = _own_lines(ocr, image) or self._lines(ocr, image.pixels, options)
         finally:
             self._arena.tidy()
         height, width = image.pixels.shape[:2]
@@ -159,6 +158,21 @@ class Engine:
     def _auto(self, otherwise: str) -> str:
         """Return the default of an option that the profile `exact` leaves off."""
         return otherwise if self._settings.profile == "exact" else "auto"
+
+
+def _own_lines(ocr: BoundedRapidOCR, image: PageImage) -> tuple[list[Line], Angle] | None:
+    """Take the own text of a page, and tell its angle; None if it has none that can be believed."""
+    if image.own_text is None:
+        return None
+    lines, angle = upright_lines(image, words=ocr.return_word_box)
+    checked = lines_to_check(lines) if image.check_own_text else []
+    boxes = np.array([line.box for line in checked], np.float32)
+    readings = Stages(ocr).recognise(cut(turned(image.pixels, angle), boxes))
+    alike = [
+        agree(line.text or "", reading.text)
+        for line, reading in zip(checked, readings, strict=True)
+    ]
+    return (lines, angle) if 2 * sum(alike) >= len(alike) else None
 
 
 def _check_that_options_are_applied() -> None:
