@@ -31,8 +31,11 @@ logger = logging.getLogger("rapidocr")
 _NUMBER_BYTES = {"Det": 34, "Cls": 70, "Rec": 140}
 """Peak memory of a run of each stage's model for each number in its input, as measured."""
 
-_FAST_LINE = 96
-"""With `OCR_PROFILE=fast`: width in pixels to which a line is padded; each has a run of its own."""
+_NARROWEST_LINE = 96
+"""Width in pixels to which a line is padded, except with `OCR_PROFILE=exact`; each line then has a
+run of its own. RapidOCR pads six lines to the longest of them, and to 320 pixels. On 39 real pages
+that lost more spaces (1.97 of 100 on receipts instead of 1.68) and read no page much better (1.47 %
+of the characters of receipts wrong instead of 1.49); recognition took 1.14 times as long."""
 
 _UNCLIP_RATIO = 1.45
 """Default of `unclip_ratio`, except with `OCR_PROFILE=exact`. With RapidOCR's 1.6 the boxes of
@@ -61,10 +64,10 @@ _UNUSED = {
     "Global.min_height",
     "Global.min_side_len",
     "Global.width_height_ratio",
+    "Rec.rec_batch_num",
+    "Rec.rec_img_shape[2]",
 }
 """Keys of a configuration that only the profile `exact` uses: `detection` chooses the sizes."""
-
-_UNUSED_BY_FAST = {"Rec.rec_batch_num", "Rec.rec_img_shape"}
 
 _LONGEST_REASON = 200
 """Characters of a foreign error message that are shown."""
@@ -89,8 +92,10 @@ def load_rapidocr(settings: Settings, arena: Arena) -> BoundedRapidOCR:
         configured = read_configuration(settings.config)
         _warn_of_what_has_no_effect(configured, settings)
         params |= configured
-    if settings.profile == "fast":
-        params |= {"Rec.rec_img_shape": [3, 48, _FAST_LINE], "Rec.rec_batch_num": 1}
+    if settings.profile != "exact":
+        channels, height, _ = params.get("Rec.rec_img_shape", (3, 48, 320))
+        params["Rec.rec_img_shape"] = [channels, height, _NARROWEST_LINE]
+        params["Rec.rec_batch_num"] = 1
     for stage, path in _given_models(settings).items():
         params[f"{stage}.model_path"] = str(path)
     ocr = BoundedRapidOCR(params=params)
@@ -108,10 +113,11 @@ def _warn_of_what_has_no_effect(configured: Mapping[str, Any], settings: Setting
     """Name the values of a configuration that differ from RapidOCR's own and are not used."""
     if settings.profile == "exact":
         return
-    unused = _UNUSED | (_UNUSED_BY_FAST if settings.profile == "fast" else set())
-    own = OmegaConf.load(DEFAULT_CFG_PATH)
-    for key in sorted(unused & configured.keys()):
-        if configured[key] != OmegaConf.select(own, key):
+    own, given = OmegaConf.load(DEFAULT_CFG_PATH), OmegaConf.load(DEFAULT_CFG_PATH)
+    for key, value in configured.items():
+        OmegaConf.update(given, key, value)
+    for key in sorted(_UNUSED):
+        if OmegaConf.select(given, key) != OmegaConf.select(own, key):
             logger.warning(
                 "OCR_CONFIG=%s: %s has no effect with OCR_PROFILE=%s",
                 settings.config,
