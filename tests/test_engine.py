@@ -330,7 +330,9 @@ def test_an_execution_provider_that_is_not_installed_is_warned_of_once(tmp_path,
 
 def test_keys_of_the_configuration_that_a_profile_does_not_use_are_warned_of(tmp_path, caplog):
     config = tmp_path / "config.yaml"
-    config.write_text("Det: {limit_side_len: 960, thresh: 0.3}\nRec: {rec_batch_num: 2, rec_img_shape: [3, 48, 640]}")
+    config.write_text(
+        "Det: {limit_side_len: 960, thresh: 0.3}\nRec: {rec_batch_num: 2, rec_img_shape: [3, 48, 640]}"
+    )
     expected = {
         "exact": [],
         "standard": ["Det.limit_side_len", "Rec.rec_batch_num", "Rec.rec_img_shape[2]"],

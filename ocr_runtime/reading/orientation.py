@@ -166,9 +166,7 @@ def columns_on_their_side(
         return False
     windows = [window(crops[i], READ) for i in lines[:READERS]]
     as_read = [readings[i] for i in lines[:READERS]]
-    return all(
-        _columns(windows[part], as_read[part], read) for part in (slice(1), slice(1, None))
-    )
+    return all(_columns(windows[part], as_read[part], read) for part in (slice(1), slice(1, None)))
 
 
 def read_lines(
