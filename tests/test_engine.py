@@ -331,7 +331,8 @@ def test_an_execution_provider_that_is_not_installed_is_warned_of_once(tmp_path,
 def test_keys_of_the_configuration_that_a_profile_does_not_use_are_warned_of(tmp_path, caplog):
     config = tmp_path / "config.yaml"
     config.write_text(
-        "Det: {limit_side_len: 960, thresh: 0.3}\nRec: {rec_batch_num: 2, rec_img_shape: [3, 48, 640]}"
+        "Det: {limit_side_len: 960, thresh: 0.3}\n"
+        "Rec: {rec_batch_num: 2, rec_img_shape: [3, 48, 640]}"
     )
     expected = {
         "exact": [],
@@ -414,3 +415,20 @@ def test_the_page_is_not_changed(engine):
     page = PAGES["table.png"].copy()
     read_lines(engine, page, return_word_box=True)
     assert np.array_equal(page, PAGES["table.png"])
+
+
+def test_a_device_that_onnx_runtime_cannot_use_is_said(caplog, standard):
+    reader = Engine(Settings(device="cuda"))
+    (warning,) = [record.getMessage() for record in caplog.records]
+    assert warning.startswith(
+        "OCR_DEVICE=cuda has no effect: the installed ONNX Runtime cannot use "
+        "CUDAExecutionProvider, only "
+    )
+    assert read_lines(reader, PAGES["line.png"]) == read_lines(standard, PAGES["line.png"])
+
+
+def test_the_processor_may_be_chosen_against_the_configuration(tmp_path, caplog):
+    config = tmp_path / "config.yaml"
+    config.write_text("EngineConfig: {onnxruntime: {use_cuda: true}}")
+    Engine(Settings(config=config, device="cpu"))
+    assert caplog.records == []

@@ -21,6 +21,7 @@ from rapidocr.inference_engine.onnxruntime import OrtInferSession
 from rapidocr.inference_engine.onnxruntime.provider_config import EP, ProviderConfig
 from rapidocr.main import DEFAULT_CFG_PATH
 
+from ocr_runtime.reading.bfloat16 import PADDED, BFloat16Model, why_not
 from ocr_runtime.reading.bounded_rapidocr import BoundedDetector, BoundedRapidOCR
 from ocr_runtime.reading.configuration import read_configuration
 from ocr_runtime.reading.runtimes import Arena, Model
@@ -101,9 +102,9 @@ def load_rapidocr(settings: Settings, arena: Arena) -> BoundedRapidOCR:
     ocr = BoundedRapidOCR(params=params)
     ocr.max_det_pixels = settings.max_det_pixels
     ocr.stage = lambda _: nullcontext()
-    providers = _providers(ocr.cfg.EngineConfig.onnxruntime, settings)
+    open_model = _runtime(ocr.cfg.EngineConfig.onnxruntime, settings, arena)
     for stage in STAGES:
-        _open_stage(ocr, stage, providers, settings, arena)
+        _open_stage(ocr, stage, settings, open_model)
     ocr.text_det.max_pixels = settings.max_det_pixels
     _run_each_stage(ocr, settings)
     return ocr
@@ -149,10 +150,13 @@ def _chosen_by(stage: str, settings: Settings) -> str:
 
 
 def _providers(engine: DictConfig, settings: Settings) -> list[Any]:
-    """List the execution providers of the configuration that can be used, the first one first.
+    """List the execution providers that are wanted and can be used, the first one first.
 
     RapidOCR falls back to the processor, and says so in its own log only, which is off by default.
     """
+    if settings.device is not None:
+        for key in ("cuda", "dml", "cann", "coreml"):
+            engine[f"use_{key}"] = key == settings.device
     names = {"cuda": EP.CUDA_EP, "dml": EP.DIRECTML_EP, "cann": EP.CANN_EP, "coreml": EP.COREML_EP}
     installed = ProviderConfig(engine).had_providers
     wanted = {f"use_{key}": name.value for key, name in names.items() if engine[f"use_{key}"]}
@@ -163,37 +167,62 @@ def _providers(engine: DictConfig, settings: Settings) -> list[Any]:
     for key, name in wanted.items():
         if name not in usable:
             logger.warning(
-                "OCR_CONFIG=%s: EngineConfig.onnxruntime.%s has no effect: the installed ONNX "
-                "Runtime cannot use %s, only %s",
-                settings.config,
-                key,
+                "%s has no effect: the installed ONNX Runtime cannot use %s, only %s",
+                f"OCR_DEVICE={settings.device}"
+                if settings.device
+                else f"OCR_CONFIG={settings.config}: EngineConfig.onnxruntime.{key}",
                 name,
                 ", ".join(installed),
             )
     return list(providers)
 
 
-def _open_stage(
-    ocr: RapidOCR, stage: str, providers: list[Any], settings: Settings, arena: Arena
-) -> None:
+OpenModel = Callable[[str, Path, str], Model | BFloat16Model]
+"""Stage, path of its model, and what chose that -> the model, opened."""
+
+
+def _runtime(engine: DictConfig, settings: Settings, arena: Arena) -> OpenModel:
+    """Choose what computes the models.
+
+    `fast` computes in bfloat16 where the processor does, but for the classifier, whose runs are
+    short. In float32 OpenVINO takes as long as ONNX Runtime does with the settings made here: on a
+    Xeon with AMX 0.97 to 1.03 times as long for a page and for lines, on one core and on two.
+    """
+    providers = _providers(engine, settings)
+    on_processor = len(providers) == 1
+    obstacle = why_not() if settings.profile == "fast" and on_processor else "not asked for"
+    if settings.profile == "fast" and on_processor and obstacle:
+        logger.warning("OCR_PROFILE=fast computes in float32: %s", obstacle)
+
+    def open_model(stage: str, path: Path, setting: str) -> Model | BFloat16Model:
+        line_by_line = stage == "Rec" and settings.profile != "exact"  # side by side: `Stages`
+        how: dict[str, Any] = {
+            "setting": setting,
+            "cores": 1 if line_by_line else settings.threads_per_worker,
+            "number_bytes": _NUMBER_BYTES[stage],
+        }
+        if not obstacle and stage in PADDED:
+            try:
+                return BFloat16Model(path, heights_and_widths=PADDED[stage], **how)
+            except RuntimeError as exc:
+                logger.warning("%s runs in float32: %s", path.name, reason(exc))
+        return Model(path, providers=providers, arena=arena, one_image=stage == "Det", **how)
+
+    return open_model
+
+
+def _open_stage(ocr: RapidOCR, stage: str, settings: Settings, open_model: OpenModel) -> None:
     """Load a stage's model as RapidOCR would on first use, but tuned and without a download."""
     cfg, setting = ocr.cfg[stage], _chosen_by(stage, settings)
-    model = Model(
-        _model_path(ocr.cfg, stage, setting),
-        setting=setting,
-        cores=settings.threads_per_worker,
-        providers=providers,
-        number_bytes=_NUMBER_BYTES[stage],
-        arena=arena,
-        one_image=stage == "Det",
-    )
-    if stage == "Rec" and not _knows_its_characters(model.session, cfg):
+    model = open_model(stage, _model_path(ocr.cfg, stage, setting), setting)
+    session = model.session
+    if stage == "Rec" and not _knows_its_characters(session, cfg):
         raise SettingsError(f"{setting}: the model carries no characters; set Rec.rec_keys_path")
     if stage == "Cls":
-        _check_labels(model.session, cfg, setting)
+        _check_labels(session, cfg, setting)
     content = {
         **cfg,
-        "session": model.session,
+        "session": session,
         "font_path": ocr.cfg.Global.font_path,
         "engine_cfg": ocr.cfg.EngineConfig.onnxruntime,
     }

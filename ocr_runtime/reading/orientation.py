@@ -103,24 +103,34 @@ def find_orientation(
     ]
     if not voters:
         return 0
-    vote = 0.5
-    if not sideways:
-        vote = float(np.mean(classify([window(crop, CLASSIFIED) for crop in voters[:VOTERS]])))
-        if vote < 0.5:
-            return 0
     windows = [window(crop, READ) for crop in voters[:READERS]]
-    if sideways and _upright_columns(windows[:GLANCE], read):
+    if sideways:
+        return 0 if _upright_columns(windows[:GLANCE], read) else _side(windows, read)
+    vote = float(np.mean(classify([window(crop, CLASSIFIED) for crop in voters[:VOTERS]])))
+    if vote < 0.5:
         return 0
-    around = [turned(each, 180) for each in windows]
-    readings = read(windows + around)
-    as_cut, upside_down = np.reshape([reading.score for reading in readings], (2, -1)).mean(1)
-    if not sideways:
-        return 180 if upside_down > as_cut + _gain_needed(vote) else 0
+    as_cut, upside_down, _ = _both_ways(windows, read)
+    return 180 if upside_down > as_cut + _gain_needed(vote) else 0
+
+
+def _side(windows: list[np.ndarray], read: Read[Reading]) -> Angle:
+    """Say on which side a page lies whose lines stand on end; 0 where that is unsure."""
+    as_cut, upside_down, readings = _both_ways(windows, read)
     if abs(as_cut - upside_down) < SURE:
         return 0
     if as_cut > upside_down:
         return 0 if _columns(windows, readings[: len(windows)], read) else 270
+    around = [turned(each, 180) for each in windows]
     return 180 if _columns(around, readings[len(windows) :], read) else 90
+
+
+def _both_ways(
+    windows: list[np.ndarray], read: Read[Reading]
+) -> tuple[float, float, Sequence[Reading]]:
+    """Mean score of lines as they were cut, that of the same upside down, and the readings."""
+    readings = read(windows + [turned(each, 180) for each in windows])
+    as_cut, upside_down = np.reshape([reading.score for reading in readings], (2, -1)).mean(1)
+    return float(as_cut), float(upside_down), readings
 
 
 def _upright_columns(crops: list[np.ndarray], read: Read[Reading]) -> bool:

@@ -221,7 +221,7 @@ class Pool:
         with self._freed:
             self._wait_for(needed, check)
             self._held_bytes += needed
-            cores = max(1, self._threads // self._computing)
+            cores = max(1, self._threads // max(1, self._computing))
         try:
             yield cores
         finally:
