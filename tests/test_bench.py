@@ -58,6 +58,21 @@ def test_the_report_has_a_column_for_each_system():
     assert rows(table)[""] == SYSTEMS
 
 
+def test_a_run_replaces_the_figures_of_its_processor_and_leaves_the_others(tmp_path, monkeypatch):
+    page = tmp_path / "benchmark.md"
+    page.write_text(f"before\n{report.BEGIN}## Other, 4 cores\nold\n## This, 2 cores\nold\n")
+    with page.open("a") as file:
+        file.write(f"{report.END}after\n")
+    monkeypatch.setattr(report, "processor", lambda: "This, 2 cores")
+    monkeypatch.setattr(report, "_sections", lambda _, plot: [plot])
+    monkeypatch.setattr(report, "_plot", lambda *_: None)
+    report.write({}, tmp_path)
+    assert page.read_text() == (
+        f"before\n{report.BEGIN}## Other, 4 cores\nold\n## This, 2 cores\n"
+        f"benchmark-this-2-cores.png{report.END}after\n"
+    )
+
+
 @pytest.mark.timeout(900)
 def test_the_quick_benchmark_compares_what_the_systems_read():
     ended = subprocess.run(
@@ -96,7 +111,8 @@ def test_the_readmes_figures_are_those_of_the_benchmark(name):
 
 
 def test_the_benchmark_holds_what_it_promises():
-    assert (ROOT / "docs/benchmark.png").read_bytes().startswith(b"\x89PNG")
+    for plot in re.findall(r"\]\((benchmark-.*\.png)\)", FIGURES):
+        assert (ROOT / "docs" / plot).read_bytes().startswith(b"\x89PNG")
     found = rows(FIGURES)
     assert [system for system in SYSTEMS if system in found[""]] == found[""]
     assert len(found[""]) >= 4  # `standard` is younger than the run

@@ -56,7 +56,7 @@ def main() -> None:
             found["memory"] = {profile: memory(profile, own[0]) for profile in PROFILES}
             found["cores"] = [inside("cores", images, cores=cores) for cores in (1, 2)]
     if arguments.quick:
-        print(report.table(found))
+        print(report.machine(), report.table(found), sep="\n\n")
     else:
         (ROOT / ".peers/found.json").write_text(json.dumps(found))
         report.write(found, ROOT / "docs")

@@ -142,20 +142,19 @@ def _operations(node: dict[str, Any]) -> float:
 
 
 def profiles(paths: list[str]) -> dict[str, dict[str, Any]]:
-    """The profiles, and each lever of `fast` alone: seconds of one core, and the lines read.
+    """The profiles: seconds of one core, and the lines read.
 
     What the options of `standard` do is measured by `scripts/accuracy`.
     """
     found, images = {}, pages(paths)
-    fast, page, line = engine("fast"), engine("exact"), engine("exact")
-    page._ocr.text_det = fast._ocr.text_det
-    line._ocr.text_rec = fast._ocr.text_rec
+    exact, standard, fast = map(engine, PROFILES)
+    line_by_line = engine("exact")
+    line_by_line._ocr.text_rec = standard._ocr.text_rec
     for name, reader in (
-        ("exact", engine("exact")),
-        ("exact, pages enlarged to 1280 pixels at most", page),
-        ("exact, lines padded to 96 pixels, one a run", line),
-        ("fast: both", fast),
-        ("standard", engine("standard")),
+        ("exact", exact),
+        ("exact, but each line on its own", line_by_line),
+        ("standard", standard),
+        ("fast", fast),
     ):
         work = [functools.partial(texts, reader, image) for image in images]
         read = [each() for each in work]

@@ -2,6 +2,7 @@
 
 import json
 import platform
+import re
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -61,21 +62,26 @@ def table(found: dict[str, Any]) -> str:
 
 
 def write(found: dict[str, Any], docs: Path) -> None:
-    """Replace the figures in benchmark.md, and the plot beside it."""
-    _plot(found, docs / "benchmark.png")
+    """Put the figures of this processor into benchmark.md, in place of its earlier ones."""
+    plot = f"benchmark-{re.sub('[^a-z0-9]+', '-', processor().lower()).strip('-')}.png"
+    _plot(found, docs / plot)
     page = docs / "benchmark.md"
     before, _, rest = page.read_text().partition(BEGIN)
-    after = rest.partition(END)[2]
-    page.write_text(before + BEGIN + "\n".join(_sections(found)) + END + after)
+    written, _, after = rest.partition(END)
+    _, *parts = re.split(r"^## (.+)\n", written, flags=re.MULTILINE)
+    runs = dict(zip(parts[::2], parts[1::2], strict=True))
+    runs[processor()] = "\n".join(_sections(found, plot))
+    text = "".join(f"## {name}\n{figures}" for name, figures in runs.items())
+    page.write_text(before + BEGIN + text + END + after)
 
 
-def _sections(found: dict[str, Any]) -> list[str]:
+def _sections(found: dict[str, Any], plot: str) -> list[str]:
     mix = "the drawn pages" if found["drawn"] else f"{len(found['mix'])} of a folder"
     return [
         f"\n{machine()}\n",
         f"Images: {mix}; medians of {found['rounds']} rounds in turns. (How many times as fast.)\n",
         table(found),
-        "\n![images a second and median latency against callers](benchmark.png)\n",
+        f"\n![images a second and median latency against callers]({plot})\n",
         "\n### Where the time goes\n",
         _stages(found["stages"]),
         _arithmetic(found["arithmetic"]),
@@ -85,7 +91,7 @@ def _sections(found: dict[str, Any]) -> list[str]:
         _memory(found["memory"]),
         "\n### What HTTP adds to `standard`\n",
         _serving(found["serving"]),
-        "\n### The profiles, and `fast` change by change\n",
+        "\n### The profiles\n",
         _profiles(found),
         "\n### What the profiles read differently\n",
         _differences(found["lines"]),
@@ -93,17 +99,25 @@ def _sections(found: dict[str, Any]) -> list[str]:
     ]
 
 
+def processor() -> str:
+    """The processor's name and number of cores."""
+    name = Path("/proc/cpuinfo").read_text().partition("model name")[2].partition("\n")[0]
+    return f"{name.strip(chr(9) + ': ')}, {psutil.cpu_count()} cores"
+
+
 def machine() -> str:
+    """The processor, its instructions for many numbers at once, and the versions."""
     info = Path("/proc/cpuinfo").read_text()
-    model = info.partition("model name")[2].partition("\n")[0].strip("\t: ")
     flags = info.partition("flags")[2].partition("\n")[0].split()
-    wide = [flag for flag in ("avx2", "avx512f", "amx_tile") if flag in flags]
+    kinds = ("avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
+    wide = [flag for flag in kinds if flag in flags]
     memory = psutil.virtual_memory().total / 1e9
     versions = ", ".join(
-        f"{name} {version(name)}" for name in ("bentoml", "rapidocr", "onnxruntime", "numpy")
+        f"{name} {version(name)}"
+        for name in ("bentoml", "rapidocr", "onnxruntime", "openvino", "numpy")
     )
     return (
-        f"{model}, {psutil.cpu_count()} cores ({', '.join(wide)}), {memory:.0f} GB, "
+        f"{processor()} ({', '.join(wide)}), {memory:.0f} GB, "
         f"{platform.system()} {platform.release().partition('-')[0]}, "
         f"Python {platform.python_version()}, {versions}."
     )
