@@ -125,6 +125,17 @@ def test_a_job_may_write_what_ocr_answers(server):
     assert get(server, f"{job}/result").json() == answer.json()
 
 
+def test_a_job_of_several_pages_may_write_a_zip(server):
+    data = tiff(2)
+    job = made(post(server, data, output="annotated"))
+    assert ended(server, job)["state"] == "done"
+    result = get(server, f"{job}/result")
+    url = f"{server.url}/annotated"
+    answer = requests.post(url, files={"file": data}, headers=KEY, timeout=60)
+    assert result.headers["content-type"] == answer.headers["content-type"] == "application/zip"
+    assert result.content == answer.content
+
+
 def test_a_file_may_be_the_body(server):
     url = f"{server.url}/jobs?output=text&pages=1"
     job = made(requests.put(url, data=tiff(2), headers=KEY, timeout=60))

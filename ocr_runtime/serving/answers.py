@@ -100,7 +100,7 @@ class Answer:
         if self._endpoint.answer is str:
             return "".join(parts)
         encoded = [part if isinstance(part, bytes) else part.encode() for part in parts]
-        return Response(b"".join(encoded), media_type=self._endpoint.media_type)
+        return Response(b"".join(encoded), media_type=self._media_type())
 
     def _stream(self, first: list[Any]) -> Response:
         async def parts() -> AsyncIterator[Any]:
@@ -113,7 +113,10 @@ class Answer:
             finally:
                 self._close()
 
-        return StreamingResponse(parts(), media_type=self._endpoint.media_type)
+        return StreamingResponse(parts(), media_type=self._media_type())
+
+    def _media_type(self) -> str:
+        return self._endpoint.media_type_for(len(self._numbers))
 
     async def _next(self, *, started: bool) -> list[Any]:
         """Compute the next part, or all parts if there is one page; none after the last."""

@@ -197,7 +197,9 @@ class Jobs:
         return StreamingResponse(
             stream(),
             headers={"Content-Length": str(job.result_bytes)},
-            media_type=endpoint.media_type if endpoint else "application/octet-stream",
+            media_type=(
+                endpoint.media_type_for(job.pages) if endpoint else "application/octet-stream"
+            ),
         )
 
     def close(self) -> None:

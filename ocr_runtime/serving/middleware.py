@@ -60,7 +60,12 @@ def install_middleware(
     """
     connections.install(idle_seconds=settings.idle_seconds)
     by_route = {endpoint.route: endpoint for endpoint in endpoints}
-    by_media_type = {each.media_type: each.route for each in endpoints if each.is_output}
+    by_media_type = {
+        media_type: each.route
+        for each in endpoints
+        if each.is_output
+        for media_type in each.media_types
+    }
     # before `app`, which reserves the room of all series
     metrics.announce((*by_route, *jobs.ROUTES))
     service.mount_asgi_app(metrics.app())

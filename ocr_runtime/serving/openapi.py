@@ -160,7 +160,7 @@ def _operation(endpoint: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
             "200": {
                 "description": endpoint.answer_description,
                 "headers": _HEADERS,
-                "content": {endpoint.media_type: _answer(endpoint, schemas)},
+                "content": dict.fromkeys(endpoint.media_types, _answer(endpoint, schemas)),
             }
         }
         | _refusals(endpoint.errors),
@@ -169,13 +169,11 @@ def _operation(endpoint: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
 
 def _read(paths: dict[str, Any], outputs: list[Endpoint]) -> dict[str, Any]:
     """Describe the address that answers as any of these endpoints."""
-    operations = {each.media_type: paths[each.route]["post"] for each in outputs}
     first: dict[str, Any] = paths[outputs[0].route]["post"]
     ok = first["responses"]["200"]
-    content = {
-        media_type: operation["responses"]["200"]["content"][media_type]
-        for media_type, operation in operations.items()
-    }
+    content: dict[str, Any] = {}
+    for each in outputs:
+        content |= paths[each.route]["post"]["responses"]["200"]["content"]
     refusals = _refusals((*outputs[0].errors, NotAcceptable))
     return first | {
         "operationId": negotiation.ROUTE[1:],
@@ -204,7 +202,8 @@ def _job_paths(endpoints: list[Endpoint], schemas: dict[str, Any]) -> dict[str, 
     told = {"description": "How far it is.", "content": progress}
     cancelled = {"description": "The job is cancelled.", "content": progress}
     forgotten = {"description": "The job had ended and is forgotten."}
-    results = {each.media_type: {"schema": {"type": "string"}} for each in endpoints}
+    written = [media_type for each in endpoints for media_type in each.media_types]
+    results = {media_type: {"schema": {"type": "string"}} for media_type in written}
     result = {"description": "What `output` answers.", "content": results}
     asked = (Unauthorized, JobNotFound, JobsOff, Internal, JobsUnavailable)
     ended = (*asked, JobUnfinished, JobWithoutResult)
