@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from ocr_runtime.errors import UnsupportedImage
+from ocr_runtime.errors import UnsupportedDocument
 
 _ROOT = Path(__file__).parents[2]
 _RUN = (
@@ -51,7 +51,7 @@ def overlaid(
         The bytes of the new PDF.
 
     Raises:
-        UnsupportedImage: the PDF is damaged beyond repair, or takes too much memory or time.
+        UnsupportedDocument: the PDF is damaged beyond repair, or takes too much memory or time.
     """
     seconds = _SECONDS + _SECONDS_PER_PAGE * len(numbers)
     opening = {
@@ -74,6 +74,6 @@ def overlaid(
             env={name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ},
         )
     except (subprocess.TimeoutExpired, subprocess.CalledProcessError) as exc:
-        raise UnsupportedImage("No text can be added to this PDF.") from exc
+        raise UnsupportedDocument("No text can be added to this PDF.") from exc
     for start in range(0, len(finished.stdout), _CHUNK):
         yield finished.stdout[start : start + _CHUNK]
