@@ -22,8 +22,9 @@ from ocr_runtime.reading.page import Page, ReadingOptions, UnreadPage
 from ocr_runtime.serving import metrics
 from ocr_runtime.serving.endpoints import Endpoint
 from ocr_runtime.serving.forms import ParsedForm
+from ocr_runtime.serving.grants import Grant
 from ocr_runtime.serving.pages import read_page, unread_page
-from ocr_runtime.serving.pool import Grant, Pool
+from ocr_runtime.serving.pool import Pool
 from ocr_runtime.serving.requests import Sent, validate_request
 from ocr_runtime.serving.state import request_state
 from ocr_runtime.settings import Settings

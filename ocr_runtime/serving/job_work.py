@@ -23,10 +23,11 @@ from ocr_runtime.reading.engine import Engine
 from ocr_runtime.reading.page import Page, ReadingOptions, UnreadPage
 from ocr_runtime.serving import metrics
 from ocr_runtime.serving.endpoints import Endpoint
+from ocr_runtime.serving.grants import Grant
 from ocr_runtime.serving.job_database import Lost
 from ocr_runtime.serving.job_queue import Claim, JobQueue
 from ocr_runtime.serving.pages import read_page, unread_page
-from ocr_runtime.serving.pool import Grant, Pool
+from ocr_runtime.serving.pool import Pool
 from ocr_runtime.serving.requests import Sent
 from ocr_runtime.settings import Settings
 

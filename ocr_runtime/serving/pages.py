@@ -9,7 +9,7 @@ from ocr_runtime.errors import Internal, OCRError
 from ocr_runtime.reading.engine import Engine
 from ocr_runtime.reading.page import Page, ReadingOptions, UnreadPage
 from ocr_runtime.serving import metrics
-from ocr_runtime.serving.pool import Grant
+from ocr_runtime.serving.grants import Grant
 
 logger = logging.getLogger("rapidocr")
 
