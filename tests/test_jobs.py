@@ -238,13 +238,39 @@ def test_requests_and_jobs_of_others_go_on_beside_a_long_job(server):
 
 
 def test_requests_for_jobs_are_counted(server):
-    made(post(server, tiff(1)))
+    ended(server, made(post(server, tiff(1))))
     get(server, "0" * 32)
     series = server.get("/metrics").text
     for name in ('endpoint="/jobs",outcome="ok"', 'endpoint="/jobs/{id}",outcome="job_not_found"'):
         (line,) = [line for line in series.splitlines() if name in line]
         assert float(line.split()[-1]) >= 1
     assert "/jobs/0000" not in series
+
+
+def test_jobs_are_counted_by_how_they_end(server):
+    def counted() -> list[float]:
+        lines = dict(line.rsplit(" ", 1) for line in server.get("/metrics").text.splitlines())
+        outcomes = ("ok", "cancelled", "image_too_large", "internal")
+        return [float(lines[f'rapidocr_jobs_total{{outcome="{name}"}}']) for name in outcomes]
+
+    def gauge(name: str) -> float:
+        lines = dict(line.rsplit(" ", 1) for line in server.get("/metrics").text.splitlines())
+        return float(lines[name])
+
+    before = counted()
+    ended(server, made(post(server, tiff(1))))
+    ended(server, made(post(server, encoded(Image.new("L", (9000, 9000))))))
+    job = made(post(server, tiff(50)))
+    until(server, job, lambda found: found["state"] == "running")
+    assert gauge("rapidocr_jobs_running") == 1
+    url = f"{server.url}/jobs/{job}"
+    assert requests.delete(url, headers=KEY, timeout=30).json()["state"] == "cancelled"
+    assert requests.delete(url, headers=KEY, timeout=30).status_code == 204
+    assert [now - then for now, then in zip(counted(), before, strict=True)] == [1, 1, 1, 0]
+    deadline = time.monotonic() + 30
+    while gauge("rapidocr_jobs_running"):
+        assert time.monotonic() < deadline
+    assert gauge("rapidocr_jobs_waiting") == 0
 
 
 def kill(server: Server) -> None:

@@ -154,6 +154,7 @@ class JobWork:
             logger.exception("job %s failed", self.claim.job)
             error = Internal()
         self._queue.end(self.claim, error=error)
+        metrics.count_job(error.code)
         raise Lost
 
     def _open(self) -> PageReader:
@@ -204,6 +205,7 @@ class JobWork:
         parts = map(_encoded, reader.until_stopped(written))
         size = yield from self._queue.write_result(self.claim, parts)
         self._queue.end(self.claim, result_bytes=size)
+        metrics.count_job("ok")
 
     def _may_write(self) -> bool:
         return self.claim.losses < _MAX_LOSSES

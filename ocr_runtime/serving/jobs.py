@@ -34,7 +34,7 @@ from ocr_runtime.errors import (
     OCRError,
     Timeout,
 )
-from ocr_runtime.serving import forms
+from ocr_runtime.serving import forms, metrics
 from ocr_runtime.serving.bodies import whole_body
 from ocr_runtime.serving.endpoints import Endpoint
 from ocr_runtime.serving.job_database import Database
@@ -175,7 +175,10 @@ class Jobs:
     async def delete(self, request: Request) -> Response:
         store = self._jobs()
         job = await asyncio.to_thread(store.delete, _id(request), request_state().key)
-        return Response(status_code=204) if job is None else _answer(job)
+        if job is None:
+            return Response(status_code=204)
+        metrics.count_job("cancelled")
+        return _answer(job)
 
     async def result(self, request: Request) -> Response:
         store, job = self._jobs(), await self._job(request)
