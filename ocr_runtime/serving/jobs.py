@@ -22,7 +22,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from ocr_runtime.documents.images import from_base64
+from ocr_runtime.documents.base64_text import from_base64
 from ocr_runtime.errors import (
     Internal,
     InvalidOption,
