@@ -27,7 +27,8 @@ from ocr_runtime.documents.base64_text import from_base64
 from ocr_runtime.documents.images import decode
 from ocr_runtime.errors import InvalidBase64, InvalidOption, MissingImage, OCRError
 from ocr_runtime.serving.forms import READERS, Names, ParsedForm, parse
-from ocr_runtime.serving.requests import OCRRequest, RequestOptions, validate_request
+from ocr_runtime.serving.requests import OCRRequest, RequestOptions
+from ocr_runtime.serving.validation import validate_request
 
 EXAMPLES = int(os.environ.get("PROPERTY_EXAMPLES", "100"))
 settings.register_profile(

@@ -25,8 +25,9 @@ from ocr_runtime.serving.forms import ParsedForm
 from ocr_runtime.serving.grants import Grant
 from ocr_runtime.serving.pages import read_page, unread_page
 from ocr_runtime.serving.pool import Pool
-from ocr_runtime.serving.requests import Sent, validate_request
+from ocr_runtime.serving.requests import Sent
 from ocr_runtime.serving.state import request_state
+from ocr_runtime.serving.validation import validate_request
 from ocr_runtime.settings import Settings
 
 _END: Final = object()

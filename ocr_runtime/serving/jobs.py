@@ -41,8 +41,9 @@ from ocr_runtime.serving.job_database import Database
 from ocr_runtime.serving.job_runner import JobRunner
 from ocr_runtime.serving.job_store import Job, JobStore
 from ocr_runtime.serving.job_work import job_limits
-from ocr_runtime.serving.requests import validate_request, without_null
+from ocr_runtime.serving.requests import without_null
 from ocr_runtime.serving.state import request_state
+from ocr_runtime.serving.validation import validate_request
 from ocr_runtime.settings import Settings
 
 T = TypeVar("T")
