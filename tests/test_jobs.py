@@ -379,6 +379,7 @@ def test_a_page_that_kills_the_worker_again_and_again_is_given_up(tmp_path):
         assert ended(server, made(post(server, page_bytes("line.png"))))["state"] == "done"
 
 
+@pytest.mark.slow
 def test_there_are_bounds_and_old_jobs_are_forgotten(tmp_path):
     variables = {
         "OCR_JOBS_DIR": str(tmp_path / "jobs"),
@@ -395,12 +396,14 @@ def test_there_are_bounds_and_old_jobs_are_forgotten(tmp_path):
         assert_error(get(server, f"{job}/result"), 404, "job_not_found")
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_page_work(tmp_path):
     (block,) = blocks(PAGES["docs/jobs.md"], "sh")
     with serving(tmp_path, OCR_JOBS_DIR=str(tmp_path / "jobs")) as server:
         assert run(["bash", "-euc"], server, block) == direct(server, page_bytes("table.png"))
 
 
+@pytest.mark.slow
 def test_without_a_folder_there_are_no_jobs(tmp_path):
     with serving(tmp_path) as server:
         for response in (post(server, tiff(1)), get(server, "0" * 32)):

@@ -219,7 +219,7 @@ def test_bad_input_gets_a_clear_error(case, name, post):
 
 
 def test_one_page_is_a_picture_and_several_are_a_zip_of_pictures(post):
-    pdf = scanned(LINE, RECEIPT, LINE)
+    pdf = scanned(LINE, LINE, LINE)
     one = post("annotated", pdf, pages="2", dpi=72)
     assert one.headers["content-type"] == "image/png"
     assert abs(Image.open(io.BytesIO(one.content)).width - 595) <= 2
