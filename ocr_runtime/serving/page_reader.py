@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TypeVar
 
@@ -47,16 +47,20 @@ class PageReader:
         self._job = job
         self._only = only
         self._stopped = threading.Event()
-        self._decodes = threading.Lock()
+        self._document_lock = threading.Lock()
 
     def stop(self) -> None:
         """Have the pages at hand end at their next run of a model, with `Lost`."""
         self._stopped.set()
 
-    def until_stopped(self, parts: Iterable[T]) -> Iterator[T]:
-        """Yield what is given, until `stop`, which raises `Lost`."""
-        for part in parts:
-            self._check_stopped()
+    def until_stopped(self, parts: Iterator[T]) -> Iterator[T]:
+        """Yield parts that are made of the document, until `stop`, which raises `Lost`."""
+        while True:
+            with self._using_document():
+                try:
+                    part = next(parts)
+                except StopIteration:
+                    return
             yield part
 
     def _check_stopped(self) -> None:
@@ -64,9 +68,9 @@ class PageReader:
             raise Lost
 
     def close(self) -> None:
-        """Close the document, once no thread decodes a page of it."""
+        """Close the document, once no thread uses it."""
         self.stop()
-        with self._decodes, self.document:
+        with self._document_lock, self.document:
             pass
 
     def read(self, number: int, grant: Grant, spare: Spare) -> Page | UnreadPage:
@@ -96,7 +100,7 @@ class PageReader:
                 self._options,
                 engine=self._engine,
                 grant=granted,
-                decoding=self._decoding(),
+                decoding=self._using_document(),
             )
         except Lost:
             raise
@@ -109,7 +113,7 @@ class PageReader:
         return page
 
     @contextmanager
-    def _decoding(self) -> Iterator[None]:
-        with self._decodes:
+    def _using_document(self) -> Iterator[None]:
+        with self._document_lock:
             self._check_stopped()
             yield
