@@ -195,6 +195,7 @@ def test_within_the_bound_the_detectors_input_is_rapidocrs(shape, engine):
     assert np.array_equal(ours(page), stock(page))
 
 
+@pytest.mark.slow
 def test_the_bound_is_a_setting(engine):
     smaller = Engine(Settings(max_det_pixels=200_000))
     page = PAGES["table.png"]
