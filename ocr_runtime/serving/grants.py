@@ -32,6 +32,7 @@ class Spare:
     def __init__(self) -> None:
         self.needed = threading.Event()
         self.paused_seconds = 0.0
+        self.pausing = 0  # its threads that wait: a call may run several models side by side
 
 
 class Grants:
@@ -77,9 +78,9 @@ class Grants:
         with self._freed:
             if spare is not None:
                 self._pause(spare, check)
-            self._wait_for(needed, spare, check)
+            self._wait_for(needed, check)
             self._held_bytes += needed
-            cores = max(1, self._threads // self._computing)
+            cores = max(1, self._threads // max(1, self._computing))
         try:
             yield cores
         finally:
@@ -93,19 +94,23 @@ class Grants:
 
     def _pause(self, spare: Spare, check: Check) -> None:
         start = time.monotonic()
-        self._count(spare, -1)
+        spare.pausing += 1
+        if spare.pausing == 1:
+            self._count(spare, -1)
         try:
             while self._spares >= self._idle() and not spare.needed.is_set():
                 self._freed.wait(_CHECK_SECONDS)
                 check()
         finally:
-            self._count(spare, 1)
-            spare.paused_seconds += time.monotonic() - start
+            spare.pausing -= 1
+            if not spare.pausing:
+                self._count(spare, 1)
+                spare.paused_seconds += time.monotonic() - start
 
-    def _wait_for(self, needed: int, spare: Spare | None, check: Check) -> None:
+    def _wait_for(self, needed: int, check: Check) -> None:
         ticket = object()
         self._for_memory.append(ticket)
-        self._count(spare, -1)
+        self._computing -= 1
         try:
             while self._for_memory[0] is not ticket or (
                 self._held_bytes and self._held_bytes + needed > self._run_bytes
@@ -113,6 +118,6 @@ class Grants:
                 self._freed.wait(_CHECK_SECONDS)
                 check()
         finally:
-            self._count(spare, 1)
+            self._computing += 1
             self._for_memory.remove(ticket)
             self._freed.notify_all()
