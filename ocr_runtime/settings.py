@@ -141,7 +141,15 @@ class Settings(BaseModel):
         alias="OCR_PROFILE",
         description="`standard`: RapidOCR's models, with pages turned upright, lines in reading "
         "order, lost spaces restored and words in place; `exact`: the same results as RapidOCR; "
-        "`fast`: as `standard`, sooner.",
+        "`fast`: as `standard`, in bfloat16 where OpenVINO is installed (the extra `openvino`) and "
+        "the processor has AVX512-BF16 or AMX; elsewhere a line in the log says that it is not.",
+    )
+    device: Literal["cpu", "cuda"] | None = Field(
+        None,
+        alias="OCR_DEVICE",
+        description="What computes the models. `cuda` needs `onnxruntime-gpu` in place of "
+        "`onnxruntime`; where that is missing, a line in the log says so, and the processor "
+        "computes. Unset: what `OCR_CONFIG` says, otherwise `cpu`.",
     )
     orientation: Literal["auto", "0", "90", "180", "270"] | None = Field(
         None,

@@ -340,11 +340,14 @@ def test_an_execution_provider_that_is_not_installed_is_warned_of_once(tmp_path,
 @pytest.mark.slow
 def test_keys_of_the_configuration_that_a_profile_does_not_use_are_warned_of(tmp_path, caplog):
     config = tmp_path / "config.yaml"
-    config.write_text("Det: {limit_side_len: 960, thresh: 0.3}\nRec: {rec_batch_num: 2}")
+    config.write_text(
+        "Det: {limit_side_len: 960, thresh: 0.3}\n"
+        "Rec: {rec_batch_num: 2, rec_img_shape: [3, 48, 640]}"
+    )
     expected = {
         "exact": [],
-        "standard": ["Det.limit_side_len"],
-        "fast": ["Det.limit_side_len", "Rec.rec_batch_num"],
+        "standard": ["Det.limit_side_len", "Rec.rec_batch_num", "Rec.rec_img_shape[2]"],
+        "fast": ["Det.limit_side_len", "Rec.rec_batch_num", "Rec.rec_img_shape[2]"],
     }
     for profile, keys in expected.items():
         caplog.clear()
@@ -400,9 +403,9 @@ def test_the_fast_profile_reads_the_drawn_pages_as_well_as_the_standard_one(fast
     assert characters_wrong(fast) <= characters_wrong(standard) + 0.002 * characters
 
 
-def test_the_fast_profile_recognises_each_line_on_its_own(fast, engine):
+def test_each_line_is_recognised_on_its_own_unless_exactly_as_by_rapidocr(standard, engine):
     shapes = {}
-    for reader in (fast, engine):
+    for reader in (standard, engine):
         holder, seen = reader._ocr.text_rec, []
         model = holder.session
         holder.session = lambda batch, seen=seen, model=model, **granted: (
@@ -412,8 +415,8 @@ def test_the_fast_profile_recognises_each_line_on_its_own(fast, engine):
         holder.session = model
         shapes[reader] = seen
     lines = len(TRUTH["table.png"])
-    assert [shape[0] for shape in shapes[fast]] == [1] * lines
-    assert 96 <= min(shape[3] for shape in shapes[fast]) < 320
+    assert [shape[0] for shape in shapes[standard]] == [1] * lines
+    assert 96 <= min(shape[3] for shape in shapes[standard]) < 320
     assert sum(shape[0] for shape in shapes[engine]) == lines
     assert min(shape[3] for shape in shapes[engine]) >= 320
 
@@ -422,3 +425,20 @@ def test_the_page_is_not_changed(engine):
     page = PAGES["table.png"].copy()
     read_lines(engine, page, return_word_box=True)
     assert np.array_equal(page, PAGES["table.png"])
+
+
+def test_a_device_that_onnx_runtime_cannot_use_is_said(caplog, standard):
+    reader = Engine(Settings(device="cuda"))
+    (warning,) = [record.getMessage() for record in caplog.records]
+    assert warning.startswith(
+        "OCR_DEVICE=cuda has no effect: the installed ONNX Runtime cannot use "
+        "CUDAExecutionProvider, only "
+    )
+    assert read_lines(reader, PAGES["line.png"]) == read_lines(standard, PAGES["line.png"])
+
+
+def test_the_processor_may_be_chosen_against_the_configuration(tmp_path, caplog):
+    config = tmp_path / "config.yaml"
+    config.write_text("EngineConfig: {onnxruntime: {use_cuda: true}}")
+    Engine(Settings(config=config, device="cpu"))
+    assert caplog.records == []

@@ -12,6 +12,7 @@ import functools
 import logging
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 
 import numpy as np
@@ -62,6 +63,8 @@ class Engine:
         self._settings = settings
         self._arena = Arena(settings.run_bytes)
         self._ocr = load_rapidocr(settings, self._arena)
+        cores = settings.threads_per_worker
+        self._helpers = ThreadPoolExecutor(cores, thread_name_prefix="ocr-lines")
         try:
             self.read(PageImage.of(WORD), ReadingOptions())
         except Exception as exc:  # whatever a value of the configuration makes RapidOCR raise
@@ -103,8 +106,11 @@ class Engine:
         ocr.stage = stage
         if not (ocr.use_det or ocr.use_cls or ocr.use_rec):
             raise InvalidOption("use_det, use_cls and use_rec are all off: nothing is asked for.")
+        stages = Stages(ocr, helpers=self._helpers, cores=lambda: self._cores(grant))
         try:
-            lines, angle = _own_lines(ocr, image) or self._lines(ocr, image.pixels, options)
+            lines, angle = _own_lines(ocr, stages, image) or self._lines(
+                ocr, stages, image.pixels, options
+            )
         finally:
             self._arena.tidy()
         height, width = image.pixels.shape[:2]
@@ -117,13 +123,17 @@ class Engine:
         page = page.mapped(as_sent, width=width, height=height) if angle else page
         return page.resized(image.width, image.height)
 
+    def _cores(self, grant: Grant | None) -> int:
+        """How many cores the call may use at present."""
+        with grant(0) if grant else nullcontext(self._settings.threads_per_worker) as cores:
+            return cores
+
     def _lines(
-        self, ocr: BoundedRapidOCR, pixels: np.ndarray, options: ReadingOptions
+        self, ocr: BoundedRapidOCR, stages: Stages, pixels: np.ndarray, options: ReadingOptions
     ) -> tuple[list[Line], Angle]:
         """Read the lines of a page, boxes in pixels of the upright page, and tell its angle."""
         chosen = options.orientation or self._settings.orientation or self._auto("0")
         angle: Angle | None = None if chosen == "auto" else int(chosen)  # type: ignore[assignment]
-        stages = Stages(ocr)
         if self._settings.profile == "exact" or not (ocr.use_det or ocr.use_rec):
             if angle is None:
                 angle = find_angle(stages, pixels) if ocr.use_det else 0
@@ -160,14 +170,16 @@ class Engine:
         return otherwise if self._settings.profile == "exact" else "auto"
 
 
-def _own_lines(ocr: BoundedRapidOCR, image: PageImage) -> tuple[list[Line], Angle] | None:
+def _own_lines(
+    ocr: BoundedRapidOCR, stages: Stages, image: PageImage
+) -> tuple[list[Line], Angle] | None:
     """Take the own text of a page, and tell its angle; None if it has none that can be believed."""
     if image.own_text is None:
         return None
     lines, angle = upright_lines(image, words=ocr.return_word_box)
     checked = lines_to_check(lines) if image.check_own_text else []
     boxes = np.array([line.box for line in checked], np.float32)
-    readings = Stages(ocr).recognise(cut(turned(image.pixels, angle), boxes))
+    readings = stages.recognise(cut(turned(image.pixels, angle), boxes))
     alike = [
         agree(line.text or "", reading.text)
         for line, reading in zip(checked, readings, strict=True)

@@ -45,7 +45,7 @@ Read = Callable[[list[np.ndarray]], Sequence[R]]
 TALL = 1.5
 """Height by width from which RapidOCR turns a crop by 90 degrees counter-clockwise."""
 
-VOTERS = 12
+VOTERS = 6
 """Lines that say which way up the page is."""
 
 READERS = 5
@@ -67,6 +67,13 @@ FEW = 3.0
 FEWEST = 3
 """Lines of a page from which it is asked whether they are columns: of fewer it costs too much."""
 
+GLANCE = 2
+"""Lines that are looked at first where the others may then be left out."""
+
+LEGIBLE = 0.8
+"""Mean score of columns of upright characters: the first ones of three drawn and real pages have
+0.94 to 0.99, upside down 0 to 0.7."""
+
 SURE = 0.1
 """By so much a reading turned by 90 degrees must be more confident. Lines on their side were read
 with a mean of 0.9 and more, those upside down with 0.3 to 0.8."""
@@ -82,7 +89,8 @@ def find_orientation(
         crops: the N crops, uint8, BGR, those of tall boxes turned by 90 degrees counter-clockwise.
         classify: is called with at most `VOTERS` parts of lines.
         read: is called with at most `READERS` parts of lines in each of two or three ways, and only
-            if the lines stand on end or the vote is against the page.
+            if the lines stand on end or the vote is against the page; where they stand on end with
+            `GLANCE` of them before, which tell an upright page of columns.
     """
     widths, heights = _sides(boxes)
     lengths = np.maximum(widths, heights)
@@ -95,22 +103,41 @@ def find_orientation(
     ]
     if not voters:
         return 0
-    vote = 0.5
-    if not sideways:
-        vote = float(np.mean(classify([window(crop, CLASSIFIED) for crop in voters[:VOTERS]])))
-        if vote < 0.5:
-            return 0
     windows = [window(crop, READ) for crop in voters[:READERS]]
-    around = [turned(each, 180) for each in windows]
-    readings = read(windows + around)
-    as_cut, upside_down = np.reshape([reading.score for reading in readings], (2, -1)).mean(1)
-    if not sideways:
-        return 180 if upside_down > as_cut + _gain_needed(vote) else 0
+    if sideways:
+        return 0 if _upright_columns(windows[:GLANCE], read) else _side(windows, read)
+    vote = float(np.mean(classify([window(crop, CLASSIFIED) for crop in voters[:VOTERS]])))
+    if vote < 0.5:
+        return 0
+    as_cut, upside_down, _ = _both_ways(windows, read)
+    return 180 if upside_down > as_cut + _gain_needed(vote) else 0
+
+
+def _side(windows: list[np.ndarray], read: Read[Reading]) -> Angle:
+    """Say on which side a page lies whose lines stand on end; 0 where that is unsure."""
+    as_cut, upside_down, readings = _both_ways(windows, read)
     if abs(as_cut - upside_down) < SURE:
         return 0
     if as_cut > upside_down:
         return 0 if _columns(windows, readings[: len(windows)], read) else 270
+    around = [turned(each, 180) for each in windows]
     return 180 if _columns(around, readings[len(windows) :], read) else 90
+
+
+def _both_ways(
+    windows: list[np.ndarray], read: Read[Reading]
+) -> tuple[float, float, Sequence[Reading]]:
+    """Mean score of lines as they were cut, that of the same upside down, and the readings."""
+    readings = read(windows + [turned(each, 180) for each in windows])
+    as_cut, upside_down = np.reshape([reading.score for reading in readings], (2, -1)).mean(1)
+    return float(as_cut), float(upside_down), readings
+
+
+def _upright_columns(crops: list[np.ndarray], read: Read[Reading]) -> bool:
+    """Whether a page whose lines stand on end is upright: a page of columns, as most such are."""
+    readings = read(crops)
+    legible = np.mean([reading.score for reading in readings]) >= LEGIBLE
+    return bool(legible) and _columns(crops, readings, read)
 
 
 def _columns(crops: list[np.ndarray], readings: Sequence[Reading], read: Read[Reading]) -> bool:
@@ -148,11 +175,8 @@ def columns_on_their_side(
     if len(lines) < FEWEST or not is_wide("".join(reading.text for reading in readings)):
         return False
     windows = [window(crops[i], READ) for i in lines[:READERS]]
-    glance = slice(0, 2)
-    return all(
-        _columns(windows[part], [readings[i] for i in lines[:READERS]][part], read)
-        for part in (glance, slice(glance.stop, None))
-    )
+    as_read = [readings[i] for i in lines[:READERS]]
+    return all(_columns(windows[part], as_read[part], read) for part in (slice(1), slice(1, None)))
 
 
 def read_lines(

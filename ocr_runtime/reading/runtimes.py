@@ -141,6 +141,11 @@ class Model:
         return np.asarray(output)
 
 
+def describing_session(path: Path) -> InferenceSession:
+    """Open a session that is not run, to ask for what is stored in a model's file."""
+    return InferenceSession(str(path), _options(1, arena=False, optimise=False), providers=[_CPU])
+
+
 def _sessions(
     path: Path, providers: Sequence[Any], wanted: list[tuple[int, bool]], *, one_image: bool
 ) -> list[InferenceSession]:

@@ -6,7 +6,9 @@ crops --classify--> probability of each that it is upside down
 """
 
 import copy
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import numpy as np
 from rapidocr.ch_ppocr_det import TextDetector
@@ -30,10 +32,16 @@ class Stages:
 
     Args:
         ocr: RapidOCR for this call. What is changed here is changed in copies.
+        helpers: threads that recognise lines beside the caller's.
+        cores: asked before lines are recognised, how many threads may do so at once.
     """
 
-    def __init__(self, ocr: BoundedRapidOCR) -> None:
+    def __init__(
+        self, ocr: BoundedRapidOCR, *, helpers: ThreadPoolExecutor, cores: Callable[[], int]
+    ) -> None:
         self._ocr = ocr
+        self._helpers = helpers
+        self._cores = cores
         self._detector = copy.copy(ocr.text_det)
         self._detector.limit_type, self._detector.limit_side_len = "max", _NO_LIMIT
         self._detector.postprocess_op = copy.copy(ocr.text_det.postprocess_op)
@@ -65,17 +73,41 @@ class Stages:
         return [float(score if "180" in label else 1 - score) for label, score in found]
 
     def recognise(self, crops: Sequence[np.ndarray]) -> list[RecognisedLine]:
-        """Read each crop as a line from left to right."""
+        """Read each crop as a line from left to right.
+
+        A run of one line keeps one core busy, not several. So lines are recognised side by side:
+        of equal widths at the same time, since they are dealt out in their order.
+        """
         if not crops:
             return []
         lines = [squeezed(crop) for crop in crops]
         with self._ocr.stage("recognition"):
-            read = self._recogniser(TextRecInput(img=lines, return_word_box=True))
-            characters = self._recogniser.postprocess_op.character
-            return [
-                decode(each, characters, line)
-                for each, line in zip(read.word_results, lines, strict=True)
+            parts = min(self._cores(), len(lines))
+            by_width = sorted(range(len(lines)), key=lambda line: -_ratio(lines[line]))
+            shares = [by_width[part::parts] for part in range(parts)]
+            others = [
+                self._helpers.submit(self._read, [lines[line] for line in share])
+                for share in shares[1:]
             ]
+            try:
+                found = [self._read([lines[line] for line in shares[0]])]
+            finally:
+                wait(others)  # none may go on when the call has ended
+            found += [other.result() for other in others]
+        read = dict(zip(itertools.chain(*shares), itertools.chain(*found), strict=True))
+        return [read[line] for line in range(len(lines))]
+
+    def _read(self, lines: list[np.ndarray]) -> list[RecognisedLine]:
+        read = self._recogniser(TextRecInput(img=lines, return_word_box=True))
+        characters = self._recogniser.postprocess_op.character
+        return [
+            decode(each, characters, line)
+            for each, line in zip(read.word_results, lines, strict=True)
+        ]
+
+
+def _ratio(crop: np.ndarray) -> float:
+    return float(crop.shape[1] / crop.shape[0])
 
 
 def in_rapidocrs_order(lines: Sequence[Line]) -> list[Line]:

@@ -33,7 +33,8 @@ def test_the_bento_holds_the_service_and_nothing_else(bento):
     assert files == {
         "service.py",
         "bentofile.yaml",
-        "requirements-postgresql.lock",  # for the argument POSTGRESQL of deploy/Dockerfile
+        "requirements-openvino.lock",  # for the arguments OPENVINO
+        "requirements-postgresql.lock",  # and POSTGRESQL of deploy/Dockerfile
         *modules,
     }
 

@@ -1,0 +1,191 @@
+"""Model file -> a function from arrays to arrays in bfloat16; the only module that knows OpenVINO.
+
+    batch --padded to one of few shapes--> model compiled for the granted cores --cut--> output
+
+Processors with AVX512-BF16 or AMX multiply such numbers about twice as fast as float32, of which
+they have the exponent and 8 bits of the fraction. OpenVINO prepares its kernels at the first run
+of each new shape, which takes 20 to 70 ms and 5 to 10 MB. So inputs are padded to sizes of a short
+list, and the number of kernels that are kept is bounded.
+"""
+
+import functools
+import importlib.util
+import os
+from collections import deque
+from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ocr_runtime.reading.runtimes import Grant, describing_session
+from ocr_runtime.settings import SettingsError
+
+KERNELS = 2048
+"""Prepared operators that the process keeps, least recently used first out. A shape of either model
+has about 40, in 5 to 10 MB; so this bounds them to 50 shapes and 400 MB."""
+
+LARGE = 32 << 20
+"""Bytes of a run from which its memory is given back when it ends; otherwise OpenVINO keeps it."""
+
+_LINE_WIDTHS = tuple(
+    size
+    for octave in (64, 128, 256, 512, 1024, 2048, 4096, 8192)
+    for size in range(octave * 9 // 8, octave * 2 + 1, octave // 8)
+)
+"""Eight to an octave: 72, 80, 88, 96, 104, 112, 120, 128, 144 and so on."""
+
+_PAGE_SIDES = tuple(range(96, 4097, 96))
+"""Multiples of 32, as the detector needs. The longest side of a square tile, 1632, is one."""
+
+PADDED: dict[str, tuple[Sequence[int] | None, Sequence[int]]] = {
+    "Det": (_PAGE_SIDES, _PAGE_SIDES),
+    "Rec": (None, _LINE_WIDTHS),
+}
+"""By section of RapidOCR's configuration: heights and widths in pixels to which the input of a
+model is padded; None: not at all."""
+
+
+def why_not() -> str:
+    """Say why this processor, or this installation, does not compute in bfloat16; "" if it does."""
+    if importlib.util.find_spec("openvino") is None:
+        return "OpenVINO is not installed (the extra `openvino`)"
+    if "BF16" not in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        return "the processor has neither AVX512-BF16 nor AMX"
+    return ""
+
+
+class BFloat16Model:
+    """One model, which any number of threads may run at once.
+
+    Args:
+        path: an ONNX file.
+        setting: what chose the file; named in errors.
+        cores: most cores that a run may use. A run uses all of them or one.
+        number_bytes: peak memory of a run, in bytes for each number of its input.
+        heights_and_widths: to which batches are padded, see `PADDED`.
+
+    Raises:
+        SettingsError: the file is missing.
+        RuntimeError: OpenVINO cannot compile it.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        setting: str,
+        cores: int,
+        number_bytes: int,
+        heights_and_widths: tuple[Sequence[int] | None, Sequence[int]],
+    ) -> None:
+        if not path.is_file():
+            raise SettingsError(f"{setting}: there is no model at {path}; nothing is downloaded")
+        self._path = path
+        self._number_bytes = number_bytes
+        self._heights, self._widths = heights_and_widths
+        self._runners = {threads: _Runners(path, threads) for threads in {1, cores}}
+
+    @property
+    def session(self) -> Any:
+        """A session of ONNX Runtime, which tells what else is stored in the file."""
+        return describing_session(self._path)
+
+    def __call__(self, batch: np.ndarray, *, grant: Grant | None = None) -> np.ndarray:
+        """Compute the first output.
+
+        Args:
+            batch: float32, shape (N, 3, H, W).
+            grant: asked before the run, as by `runtimes.Model`.
+
+        Returns:
+            float32. Its axes after the second that grow with the batch's sides are cut to what
+            belongs to the batch as it was given.
+        """
+        padded = self._padded(batch)
+        needed = padded.size * self._number_bytes
+        most = max(self._runners)
+        with grant(needed) if grant else nullcontext(most) as cores:
+            runners = self._runners[most if cores >= most else 1]
+            output = runners.run(padded, large=needed > LARGE)
+        if self._heights is None:  # lines: (N, frames, classes)
+            frames = -(-output.shape[1] * batch.shape[3] // padded.shape[3])
+            return output[:, :frames]
+        return output[..., : batch.shape[2], : batch.shape[3]]
+
+    def _padded(self, batch: np.ndarray) -> np.ndarray:
+        """Pad lines with zeros, as RapidOCR does, and pages with their own edge."""
+        height, width = batch.shape[2:]
+        right = _at_least(self._widths, width) - width
+        if self._heights is None:
+            return np.pad(batch, [(0, 0), (0, 0), (0, 0), (0, right)])
+        bottom = _at_least(self._heights, height) - height
+        return np.pad(batch, [(0, 0), (0, 0), (0, bottom), (0, right)], mode="edge")
+
+
+def _at_least(sizes: Sequence[int], length: int) -> int:
+    """Return the smallest of the sizes that is not less; the length itself if all are."""
+    return next((size for size in sizes if size >= length), length)
+
+
+class _Runners:
+    """A model compiled for runs of so many threads, as often as it runs at the same time.
+
+    OpenVINO keeps the memory of each run for the next one. A compiled model of its own for each
+    run at a time can give that back when it is idle, while others run.
+
+    Args:
+        path: an ONNX file.
+        threads: of each run.
+    """
+
+    def __init__(self, path: Path, threads: int) -> None:
+        self._model = _core().read_model(path)
+        self._threads = threads
+        self._idle = deque([self._compiled()])
+
+    def run(self, batch: np.ndarray, *, large: bool) -> np.ndarray:
+        """Compute the first output.
+
+        Args:
+            batch: float32, of a shape that the model takes.
+            large: whether the memory of the run is given back.
+        """
+        from openvino import Tensor  # noqa: PLC0415, only who has the extra gets here
+
+        try:
+            compiled = self._idle.pop()  # the one that ran last
+        except IndexError:
+            compiled = self._compiled()
+        try:
+            request = compiled.create_infer_request()
+            request.infer({0: Tensor(np.ascontiguousarray(batch), shared_memory=True)})
+            return np.array(request.get_output_tensor(0).data)  # its memory is OpenVINO's
+        finally:
+            del request
+            if large:
+                compiled.release_memory()
+            self._idle.append(compiled)
+
+    def _compiled(self) -> Any:
+        """Compile the model. What changes answers, memory or cores is not left to defaults."""
+        settings = {
+            "INFERENCE_PRECISION_HINT": "bf16",
+            "CPU_DENORMALS_OPTIMIZATION": True,
+            "CPU_RUNTIME_CACHE_CAPACITY": 0,  # its own, of each; `KERNELS` is that of all
+            "NUM_STREAMS": 1,
+            "INFERENCE_NUM_THREADS": self._threads,
+            "ENABLE_CPU_PINNING": False,
+            "ENABLE_HYPER_THREADING": True,
+        }
+        return _core().compile_model(self._model, "CPU", settings)
+
+
+@functools.cache
+def _core() -> Any:
+    """OpenVINO's entry, one for the process."""
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(KERNELS))  # no other way to set it
+    from openvino import Core  # noqa: PLC0415, only who has the extra gets here
+
+    return Core()
