@@ -49,6 +49,7 @@ def test_what_the_trust_in_a_page_cannot_see_is_why_lines_are_read():
     assert reason_to_doubt(page.own_text, page.pixels) is None
 
 
+@pytest.mark.slow
 def test_a_page_whose_own_text_is_not_what_is_seen_is_read(standard):
     true = drawn(in_dejavu)
     taken, checked = (

@@ -13,6 +13,8 @@ from openapi_spec_validator import validate
 from serving import ROOT, Server, serving
 from test_contract import assert_error
 
+pytestmark = pytest.mark.slow
+
 LINE = page_bytes("line.png")
 KEY = {"x-api-key": "a-key-of-the-test"}
 

@@ -59,7 +59,14 @@ def expected(found, options: dict) -> list[Line]:
     return []
 
 
-@pytest.mark.parametrize("name", TRUTH)
+def each_image(names):
+    """Run a test on each of these images; in the quick selection on a few."""
+    marks = {name: [] if name in FEW else [pytest.mark.slow] for name in names}
+    params = [pytest.param(name, marks=its) for name, its in marks.items()]
+    return pytest.mark.parametrize("name", params)
+
+
+@each_image(TRUTH)
 def test_by_default_the_lines_are_rapidocrs(name, engine, rapidocr):
     page = PAGES[name]
     assert read_lines(engine, page) == expected(rapidocr(page), {})
@@ -74,7 +81,7 @@ def test_with_any_option_the_lines_are_rapidocrs(name, options, engine, rapidocr
     assert found == expected(rapidocr(page, **options), options)
 
 
-@pytest.mark.parametrize("name", [name for name in TRUTH if name.partition(".")[0] != "on_photo"])
+@each_image(name for name in TRUTH if name.partition(".")[0] != "on_photo")
 def test_the_text_is_what_was_drawn(name, engine):
     if name.startswith("line"):
         lines = read_lines(engine, PAGES[name], use_det=False)
@@ -188,6 +195,7 @@ def test_within_the_bound_the_detectors_input_is_rapidocrs(shape, engine):
     assert np.array_equal(ours(page), stock(page))
 
 
+@pytest.mark.slow
 def test_the_bound_is_a_setting(engine):
     smaller = Engine(Settings(max_det_pixels=200_000))
     page = PAGES["table.png"]
@@ -314,6 +322,7 @@ def test_a_model_of_the_configuration_that_is_missing_is_named(tmp_path):
         Engine(Settings(config=config))
 
 
+@pytest.mark.slow
 def test_an_execution_provider_that_is_not_installed_is_warned_of_once(tmp_path, caplog, engine):
     config = tmp_path / "config.yaml"
     config.write_text("EngineConfig: {onnxruntime: {use_cuda: true}}")
@@ -328,6 +337,7 @@ def test_an_execution_provider_that_is_not_installed_is_warned_of_once(tmp_path,
     assert read_lines(on_the_processor, page) == read_lines(engine, page)
 
 
+@pytest.mark.slow
 def test_keys_of_the_configuration_that_a_profile_does_not_use_are_warned_of(tmp_path, caplog):
     config = tmp_path / "config.yaml"
     config.write_text(

@@ -11,6 +11,9 @@ from serving import Server, serving
 from test_contract import BASE64, CONTENT_TYPES, FAST, LINE, assert_error, multipart, part, sent
 
 from ocr_runtime.documents.images import ACCEPTED
+from ocr_runtime.errors import UnknownField
+from ocr_runtime.serving.forms import ParsedForm
+from ocr_runtime.serving.validation import validate_request
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +69,14 @@ def test_it_is_named_beside_an_error(server):
     assert server.ocr(b"no image", use_dett=1).headers["x-ocr-ignored"] == "use_dett"
 
 
+def test_what_is_not_read_is_refused_where_that_is_asked_for():
+    form = ParsedForm({"image_data": "aGk="}, ("use_dett",))
+    assert validate_request(form).data == "aGk="
+    with pytest.raises(UnknownField, match=r"use_dett .* did you mean use_det\?"):
+        validate_request(form, strict=True)
+
+
+@pytest.mark.slow
 def test_strict_refuses_it_and_says_what_was_meant(strict):
     sentence = assert_error(strict.ocr(LINE, use_dett=1), 400, "unknown_field")
     assert "use_dett" in sentence

@@ -125,6 +125,17 @@ def test_a_job_may_write_what_ocr_answers(server):
     assert get(server, f"{job}/result").json() == answer.json()
 
 
+def test_a_job_of_several_pages_may_write_a_zip(server):
+    data = tiff(2)
+    job = made(post(server, data, output="annotated"))
+    assert ended(server, job)["state"] == "done"
+    result = get(server, f"{job}/result")
+    url = f"{server.url}/annotated"
+    answer = requests.post(url, files={"file": data}, headers=KEY, timeout=60)
+    assert result.headers["content-type"] == answer.headers["content-type"] == "application/zip"
+    assert result.content == answer.content
+
+
 def test_a_file_may_be_the_body(server):
     url = f"{server.url}/jobs?output=text&pages=1"
     job = made(requests.put(url, data=tiff(2), headers=KEY, timeout=60))
@@ -227,13 +238,38 @@ def test_requests_and_jobs_of_others_go_on_beside_a_long_job(server):
 
 
 def test_requests_for_jobs_are_counted(server):
-    made(post(server, tiff(1)))
+    ended(server, made(post(server, tiff(1))))
     get(server, "0" * 32)
     series = server.get("/metrics").text
     for name in ('endpoint="/jobs",outcome="ok"', 'endpoint="/jobs/{id}",outcome="job_not_found"'):
         (line,) = [line for line in series.splitlines() if name in line]
         assert float(line.split()[-1]) >= 1
     assert "/jobs/0000" not in series
+
+
+def test_jobs_are_counted_by_how_they_end(server):
+    def counted() -> list[float]:
+        lines = dict(line.rsplit(" ", 1) for line in server.get("/metrics").text.splitlines())
+        outcomes = ("ok", "cancelled", "image_too_large", "internal")
+        return [float(lines[f'rapidocr_jobs_total{{outcome="{name}"}}']) for name in outcomes]
+
+    def gauge(name: str) -> float:
+        lines = dict(line.rsplit(" ", 1) for line in server.get("/metrics").text.splitlines())
+        return float(lines[name])
+
+    before = counted()
+    ended(server, made(post(server, tiff(1))))
+    ended(server, made(post(server, encoded(Image.new("L", (9000, 9000))))))
+    job = made(post(server, tiff(50)))
+    until(server, job, lambda found: found["state"] == "running")
+    assert gauge("rapidocr_jobs_running") == 1
+    url = f"{server.url}/jobs/{job}"
+    assert requests.delete(url, headers=KEY, timeout=30).json()["state"] == "cancelled"
+    assert requests.delete(url, headers=KEY, timeout=30).status_code == 204
+    assert [now - then for now, then in zip(counted(), before, strict=True)] == [1, 1, 1, 0]
+    deadline = time.monotonic() + 30
+    while gauge("rapidocr_jobs_running") or gauge("rapidocr_jobs_waiting"):
+        assert time.monotonic() < deadline
 
 
 def kill(server: Server) -> None:
@@ -343,6 +379,7 @@ def test_a_page_that_kills_the_worker_again_and_again_is_given_up(tmp_path):
         assert ended(server, made(post(server, page_bytes("line.png"))))["state"] == "done"
 
 
+@pytest.mark.slow
 def test_there_are_bounds_and_old_jobs_are_forgotten(tmp_path):
     variables = {
         "OCR_JOBS_DIR": str(tmp_path / "jobs"),
@@ -359,12 +396,14 @@ def test_there_are_bounds_and_old_jobs_are_forgotten(tmp_path):
         assert_error(get(server, f"{job}/result"), 404, "job_not_found")
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_page_work(tmp_path):
     (block,) = blocks(PAGES["docs/jobs.md"], "sh")
     with serving(tmp_path, OCR_JOBS_DIR=str(tmp_path / "jobs")) as server:
         assert run(["bash", "-euc"], server, block) == direct(server, page_bytes("table.png"))
 
 
+@pytest.mark.slow
 def test_without_a_folder_there_are_no_jobs(tmp_path):
     with serving(tmp_path) as server:
         for response in (post(server, tiff(1)), get(server, "0" * 32)):

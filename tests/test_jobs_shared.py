@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import requests
 from conftest import page_bytes
-from serving import free_port, program, serving
+from serving import Server, free_port, program, serving
 from test_contract import assert_error
 from test_jobs import (
     KEY,
@@ -72,8 +72,9 @@ def variables(database: PostgreSQL) -> dict[str, str]:
     return {"OCR_JOBS_STORE": database.url, "OCR_API_KEYS": KEYS, "OCR_THREADS": "1"}
 
 
-def test_a_job_outlives_its_service_in_another_one(database, tmp_path):
-    data = tiff(24)
+@contextlib.contextmanager
+def two_services(database: PostgreSQL, tmp_path: Path) -> Iterator[tuple[Server, Server]]:
+    """Two services that share a database."""
     folders = [tmp_path / "a", tmp_path / "b"]
     for folder in folders:
         folder.mkdir()
@@ -81,6 +82,12 @@ def test_a_job_outlives_its_service_in_another_one(database, tmp_path):
         serving(folders[0], **variables(database)) as one,
         serving(folders[1], **variables(database)) as other,
     ):
+        yield one, other
+
+
+def test_a_job_outlives_its_service_in_another_one(database, tmp_path):
+    data = tiff(24)
+    with two_services(database, tmp_path) as (one, other):
         job = made(post(one, data))
         until(other, job, lambda found: found["pages_done"] >= 2)
         assert_error(get(other, job, OTHER), 404, "job_not_found")
@@ -93,13 +100,7 @@ def test_a_job_outlives_its_service_in_another_one(database, tmp_path):
 
 
 def test_a_service_cancels_what_another_one_reads(database, tmp_path):
-    folders = [tmp_path / "a", tmp_path / "b"]
-    for folder in folders:
-        folder.mkdir()
-    with (
-        serving(folders[0], **variables(database)) as one,
-        serving(folders[1], **variables(database)) as other,
-    ):
+    with two_services(database, tmp_path) as (one, other):
         jobs = [made(post(one, tiff(24))), made(post(other, tiff(24)))]
         for job in jobs:
             until(one, job, lambda found: found["pages_done"] >= 1)

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import zipfile
 
 import pytest
 import requests
@@ -217,12 +218,40 @@ def test_bad_input_gets_a_clear_error(case, name, post):
     assert_error(post(name, data, **query), status, code)
 
 
-def test_a_picture_shows_one_page(post):
-    pdf = scanned(LINE, RECEIPT)
-    assert "pages=1" in assert_error(post("annotated", pdf), 400, "invalid_option")
-    picture = Image.open(io.BytesIO(post("annotated", pdf, pages="1", dpi=72).content))
-    assert picture.format == "PNG"
-    assert abs(picture.width - 595) <= 2
+def test_one_page_is_a_picture_and_several_are_a_zip_of_pictures(post):
+    pdf = scanned(LINE, LINE, LINE)
+    one = post("annotated", pdf, pages="2", dpi=72)
+    assert one.headers["content-type"] == "image/png"
+    assert abs(Image.open(io.BytesIO(one.content)).width - 595) <= 2
+    many = post("annotated", pdf, pages="2-", dpi=72)
+    assert many.headers["content-type"] == "application/zip"
+    assert many.headers["transfer-encoding"] == "chunked"
+    entries = unzipped(many.content)
+    assert list(entries) == ["page-0002.png", "page-0003.png"]
+    assert entries["page-0002.png"] == one.content
+
+
+def unzipped(data: bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(data)) as file:
+        assert file.testzip() is None
+        return {name: file.read(name) for name in file.namelist()}
+
+
+def test_a_page_without_a_picture_is_told_in_the_zip(post):
+    tiff = _with_a_bad_second_page(frames("TIFF", LINE, LINE, LINE))
+    error = post("pages", tiff).json()["pages"][1]["error"]
+    entries = unzipped(post("annotated", tiff).content)
+    assert list(entries) == ["page-0001.png", "page-0002.txt", "page-0003.png"]
+    assert entries["page-0002.txt"].decode() == f"{error}\n"
+    assert entries["page-0001.png"] == entries["page-0003.png"] == post("annotated", LINE).content
+
+
+def test_a_zip_may_be_asked_for_by_accept(server):
+    headers = {"accept": "application/zip", "content-type": "image/tiff"}
+    tiff = frames("TIFF", LINE, LINE)
+    answer = requests.post(f"{server.url}/read", data=tiff, headers=headers, timeout=60)
+    assert answer.headers["content-type"] == "application/zip"
+    assert list(unzipped(answer.content)) == ["page-0001.png", "page-0002.png"]
 
 
 def test_curl_sends_a_file_as_the_readme_says(server):

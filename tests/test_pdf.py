@@ -380,7 +380,7 @@ def test_no_process_is_left_once_a_document_is_closed():
 
 
 def test_a_process_that_does_not_start_is_a_fault_of_the_service(monkeypatch):
-    monkeypatch.setattr("ocr_runtime.documents.pdf_process._RUN", "raise SystemExit(3)")
+    monkeypatch.setattr("ocr_runtime.documents.child_start._RUN", "raise SystemExit(3)")
     with pytest.raises(RuntimeError, match="did not start"):
         PdfProcess(b"", password=None, max_pixels=1)
 
@@ -392,8 +392,8 @@ def test_a_process_that_does_not_start_is_a_fault_of_the_service(monkeypatch):
 )
 def test_the_process_of_a_pdf_has_no_files_no_connections_and_little_memory(attempt):
     code = (
-        "import os, socket; from ocr_runtime.documents.pdf_child import _give_up_rights\n"
-        f"_give_up_rights(400 << 20)\ntry: {attempt}\n"
+        "import os, socket; from ocr_runtime.documents.child_limits import give_up_rights\n"
+        f"give_up_rights(400 << 20)\ntry: {attempt}\n"
         "except (OSError, MemoryError) as error: print(type(error).__name__)"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -11,7 +11,7 @@ from handmade import UNREAD, Handmade, line, page
 from pikepdf import Array, Dictionary, Name
 from test_searchable_pdf import copied, places, shown
 
-from ocr_runtime.errors import UnsupportedImage
+from ocr_runtime.errors import UnsupportedDocument
 from ocr_runtime.outputs import pdf, pdf_overlay
 from ocr_runtime.reading.page import Block
 
@@ -177,7 +177,7 @@ def test_an_encrypted_file_is_written_decrypted(revision):
     data = saved(blank(), **locked)
     _, after = written(data, password="u")
     assert copied(after) == "found again"
-    with pytest.raises(UnsupportedImage):
+    with pytest.raises(UnsupportedDocument):
         written(data, password="wrong")
 
 
@@ -185,7 +185,7 @@ def test_damaged_files_are_mended_or_refused():
     data = saved(blank())
     _, after = written(data[: data.rindex(b"startxref")])
     assert copied(after) == "found again"
-    with pytest.raises(UnsupportedImage, match="No text can be added to this PDF"):
+    with pytest.raises(UnsupportedDocument, match="No text can be added to this PDF"):
         written(b"%PDF-1.7\nnothing")
 
 
@@ -197,10 +197,10 @@ def test_a_file_that_takes_too_much_memory_or_time_is_refused(monkeypatch):
     data = saved(document)
     assert len(data) < 1 << 20
     monkeypatch.setattr(pdf_overlay, "_MEMORY_BYTES", 200 << 20)
-    with pytest.raises(UnsupportedImage):
+    with pytest.raises(UnsupportedDocument):
         written(data)
     monkeypatch.setattr(pdf_overlay, "_MEMORY_BYTES", 1 << 40)
     monkeypatch.setattr(pdf_overlay, "_SECONDS", 0)
     monkeypatch.setattr(pdf_overlay, "_SECONDS_PER_PAGE", 0.01)
-    with pytest.raises(UnsupportedImage):
+    with pytest.raises(UnsupportedDocument):
         written(blank())

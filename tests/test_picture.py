@@ -1,13 +1,15 @@
 """The picture of a page with the boxes of its lines."""
 
 import io
+import zipfile
 
 import numpy as np
 import pytest
-from handmade import WHITE, block, line, page
+from handmade import UNREAD, WHITE, Handmade, block, line, page
 from PIL import Image
 
 from ocr_runtime.documents.images import PageImage
+from ocr_runtime.errors import PageTooSlow
 from ocr_runtime.outputs import picture
 from ocr_runtime.reading.page import Block, Line
 
@@ -89,3 +91,32 @@ def test_the_image_is_not_drawn_on():
     before = WHITE.pixels.copy()
     drawn(page(block("text")))
     assert np.array_equal(WHITE.pixels, before)
+
+
+def test_many_pages_are_a_zip_that_is_written_page_by_page():
+    class Rendered(Handmade):
+        def page(self, number):
+            if number == 3:
+                raise PageTooSlow
+            return WHITE
+
+    read = [page(block(text), number=number) for number, text in ((2, "two"), (3, "three"))]
+    parts = list(picture.write_pages([*read, UNREAD], Rendered(numbers=(2, 3, 7))))
+    assert len(parts) == 4
+    with zipfile.ZipFile(io.BytesIO(b"".join(parts))) as file:
+        assert {entry.filename: file.read(entry) for entry in file.infolist()} == {
+            "page-0002.png": picture.write(read[0], WHITE),
+            "page-0003.txt": f"{PageTooSlow.sentence}\n".encode(),
+            "page-0007.txt": b"The page is <too> large.\n",
+        }
+        assert not any(entry.flag_bits & 8 for entry in file.infolist())  # sizes stand before
+        assert parts[1].startswith(b"PK\x03\x04")
+
+
+def test_a_single_page_that_cannot_be_drawn_is_an_error():
+    class Hanging(Handmade):
+        def page(self, _number):
+            raise PageTooSlow
+
+    with pytest.raises(PageTooSlow):
+        list(picture.write_pages([page(block("text"), number=1)], Hanging()))

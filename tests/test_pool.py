@@ -13,6 +13,7 @@ from contextvars import ContextVar
 import pytest
 
 from ocr_runtime.errors import Busy, Timeout
+from ocr_runtime.serving.grants import Spare
 from ocr_runtime.serving.pool import Pool
 
 
@@ -404,5 +405,82 @@ def test_work_that_waits_for_memory_times_out_and_blocks_no_other():
             await first
         for needed in (100, 1):
             assert await pool.run(lambda grant, needed=needed: cores(grant, needed)) >= 1
+
+    run(scenario)
+
+
+def test_spare_calls_take_the_threads_that_are_idle():
+    async def scenario():
+        pool, gate = Pool(threads=3, run_bytes=1, max_queue=1, timeout_seconds=10), Gate()
+        await under_way(pool, gate)
+        spares = [asyncio.create_task(pool.run_spare(gate.work, Spare())) for _ in range(4)]
+        await until_started(gate, 2)
+        await asyncio.sleep(0.05)
+        assert not gate.started.acquire(blocking=False)
+        spares.pop().cancel()  # one that has not started
+        gate.opened.set()
+        assert await asyncio.gather(*spares) == ["done"] * 3
+        pool.shutdown()
+
+    run(scenario)
+
+
+def test_no_call_waits_for_a_spare_one_which_pauses_at_its_next_grant():
+    async def scenario():
+        pool = Pool(threads=2, run_bytes=1, max_queue=0, timeout_seconds=10)
+        spare, held, gate = Spare(), Gate(), Gate()
+        running = asyncio.create_task(pool.run_spare(gate.work, spare))
+        await until_started(gate, 1)
+        calls = [await under_way(pool, held) for _ in range(2)]  # at once, though there is no queue
+        with pytest.raises(Busy):
+            await pool.run(held.work)
+        while pool._grants._spares:  # noqa: ASYNC110, it tells nobody that it pauses
+            await asyncio.sleep(0)
+        gate.opened.set()  # it does not see that while it is paused
+        done, _ = await asyncio.wait([running], timeout=0.3)
+        assert not done
+        held.opened.set()
+        await asyncio.gather(*calls)
+        assert await running == "done"
+        assert spare.paused_seconds >= 0.2
+        pool.shutdown()
+
+    run(scenario)
+
+
+def test_a_spare_call_that_is_needed_goes_on():
+    async def scenario():
+        pool = Pool(threads=1, run_bytes=1, max_queue=0, timeout_seconds=10)
+        spare, held, gate = Spare(), Gate(), Gate()
+        running = asyncio.create_task(pool.run_spare(gate.work, spare))
+        await until_started(gate, 1)
+        call = await under_way(pool, held)
+        gate.opened.set()
+        spare.needed.set()
+        assert await running == "done"
+        assert not call.done()
+        held.opened.set()
+        await call
+        pool.shutdown()
+
+    run(scenario)
+
+
+def test_a_spare_call_whose_task_is_cancelled_ends():
+    async def scenario():
+        pool, held, gate = (
+            Pool(threads=1, run_bytes=1, max_queue=0, timeout_seconds=10),
+            Gate(),
+            Gate(),
+        )
+        running = asyncio.create_task(pool.run_spare(gate.work, Spare()))
+        await until_started(gate, 1)
+        call = await under_way(pool, held)  # the other one is paused
+        running.cancel()
+        assert await asyncio.to_thread(gate.ended.acquire, timeout=10)
+        held.opened.set()
+        await call
+        assert await pool.run_spare(lambda _: "next", Spare()) == "next"
+        pool.shutdown()
 
     run(scenario)

@@ -23,10 +23,12 @@ from PIL import Image
 from serving import BENTOML, ROOT, clean_environ, serving
 from urllib3.filepost import encode_multipart_formdata
 
-from ocr_runtime.documents.images import decode, from_base64
+from ocr_runtime.documents.base64_text import from_base64
+from ocr_runtime.documents.images import decode
 from ocr_runtime.errors import InvalidBase64, InvalidOption, MissingImage, OCRError
 from ocr_runtime.serving.forms import READERS, Names, ParsedForm, parse
-from ocr_runtime.serving.requests import OCRRequest, RequestOptions, validate_request
+from ocr_runtime.serving.requests import OCRRequest, RequestOptions
+from ocr_runtime.serving.validation import validate_request
 
 EXAMPLES = int(os.environ.get("PROPERTY_EXAMPLES", "100"))
 settings.register_profile(

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pytest
 from documentation import PAGES, table
 from serving import ROOT, clean_environ
 
@@ -28,6 +29,7 @@ def test_the_pages_are_those_that_the_code_gives():
     assert (compared.returncode, compared.stderr) == (0, "")
 
 
+@pytest.mark.slow
 def test_a_page_that_differs_from_the_code_is_named_and_mended(tmp_path):
     for name in ("ocr_runtime", "service.py", ".venv"):
         (tmp_path / name).symlink_to(ROOT / name)

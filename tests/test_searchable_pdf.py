@@ -91,6 +91,7 @@ def shown(data, number=1, *, width):
         return np.asarray(bitmap.to_pil().convert("RGB")).astype(int)
 
 
+@pytest.mark.slow
 @every_page
 def test_what_is_copied_in_chromium_is_the_text_of_the_page(name, searchable):
     read, data = searchable(name)

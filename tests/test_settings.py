@@ -190,6 +190,7 @@ def test_a_bad_setting_stops_the_start_with_one_line():
     )
 
 
+@pytest.mark.slow
 def test_an_unknown_setting_stops_the_start_with_one_line():
     assert refused_start(OCR_THRAEDS="2") == (
         "rapidocr: OCR_THRAEDS is not a setting of this service\n"
@@ -206,6 +207,7 @@ def test_a_file_that_is_no_model_stops_the_start_with_one_line(stage, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_a_file_that_is_no_configuration_stops_the_start_with_one_line(tmp_path):
     config = tmp_path / "config.yaml"
     config.write_text("Global: 1\n")
@@ -214,6 +216,7 @@ def test_a_file_that_is_no_configuration_stops_the_start_with_one_line(tmp_path)
     )
 
 
+@pytest.mark.slow
 def test_a_model_that_rapidocr_does_not_have_stops_the_start_with_one_line(tmp_path):
     config = tmp_path / "config.yaml"
     config.write_text("Cls: {lang_type: fr}\n")

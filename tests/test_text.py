@@ -36,6 +36,7 @@ def test_text_is_plain_text_in_utf8(server):
     assert text(server, page_bytes("blank.png")).text == ""
 
 
+@pytest.mark.slow
 def test_columns_are_read_one_after_the_other_where_that_is_asked_for(server):
     mixed, ordered = (text(server, COLUMNS, layout=layout).text for layout in ("none", "auto"))
     assert sorted(mixed.split()) == sorted(ordered.split())

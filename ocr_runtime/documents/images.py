@@ -4,11 +4,8 @@ base64 -> bytes -> png, jpeg, gif, webp: what decides what is seen -> Pillow -> 
     -> turned as EXIF says -> stretched to square pixels -> PageImage
 """
 
-import base64
-import binascii
 import io
 import logging
-import re
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,12 +19,12 @@ from PIL.ImageFile import ImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
 from ocr_runtime.documents import avif, colours, density, gif, jpeg, png, tiff, webp
+from ocr_runtime.documents.base64_text import from_base64
 from ocr_runtime.documents.encoded import EncodedImage
+from ocr_runtime.documents.kinds import guess
 from ocr_runtime.documents.own_text import OwnText
 from ocr_runtime.errors import (
     ImageTooLarge,
-    InvalidBase64,
-    MissingImage,
     OCRError,
     UnsupportedImage,
 )
@@ -63,24 +60,11 @@ _SIGNATURES = (
     b"II+\0",
     b"MM\0+",
 )
-_ISO_BRANDS = {  # https://mp4ra.org/registered-types/brands
-    **dict.fromkeys(
-        (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1"), "a HEIC image"
-    ),
-    **dict.fromkeys((b"avif", b"avis"), "an AVIF image"),
-}
 _PREPARE: dict[bytes | tuple[bytes, ...], Callable[[bytes], EncodedImage]] = {
     png.SIGNATURE: png.prepare,
     jpeg.SIGNATURE: jpeg.prepare,
     gif.SIGNATURES: gif.prepare,
 }
-_OTHER_KINDS = {
-    "a PDF": re.compile(rb"[\s\S]{0,1019}%PDF-"),
-    "an SVG image": re.compile(rb"[\s\S]{0,1019}<svg[\s>]", re.IGNORECASE),
-    "an icon": re.compile(rb"\0\0\x01\0"),
-    "a ZIP archive or an Office document": re.compile(rb"PK\x03\x04"),
-}
-
 # A progressive JPEG goes over its pixels once a scan, and may have any number of 75-byte scans:
 # https://libjpeg-turbo.org/pmwiki/uploads/About/TwoIssueswiththeJPEGStandard.pdf
 # Encoders write about 10; an image smaller than the largest accepted one may have more.
@@ -88,12 +72,6 @@ _MAX_SCANS = 20
 
 # Colour and alpha are coded apart; a progressive AVIF has up to four layers.
 _MAX_CODINGS = 4
-
-PDF = _OTHER_KINDS["a PDF"]
-"""Matches the start of a PDF, which may have other bytes before it."""
-
-_DATA_URL = re.compile(r"\s*data:[^,]{0,256};base64,", re.IGNORECASE)
-_TO_STANDARD = str.maketrans("-_", "+/", " \t\r\n\v\f")
 
 # https://exiftool.org/TagNames/EXIF.html, 0x0112: what brings each orientation upright.
 _UPRIGHT = {
@@ -192,29 +170,6 @@ def refusing(data: bytes) -> Iterator[None]:
         raise UnknownFormat(_NOT_ACCEPTED + guess(data)) from exc
     except Exception as exc:  # Pillow raises a dozen unrelated kinds on damaged data (scripts/fuzz)
         raise UnsupportedImage from exc
-
-
-def from_base64(text: str) -> bytes:
-    """Return the bytes of base64 in any spelling, or of a data URL.
-
-    Raises:
-        InvalidBase64, MissingImage: text that is not base64, or that is base64 of nothing.
-    """
-    prefix = _DATA_URL.match(text)
-    digits = text[prefix.end() if prefix else 0 :].translate(_TO_STANDARD).rstrip("=")
-    if not digits:
-        raise MissingImage
-    try:
-        return base64.b64decode(digits + "=" * (-len(digits) % 4), validate=True)
-    except (binascii.Error, ValueError) as exc:
-        raise InvalidBase64 from exc
-
-
-def guess(data: bytes) -> str:
-    """Name a common kind of file that is not accepted, in a sentence; empty if it is unknown."""
-    kind = _ISO_BRANDS.get(data[8:12]) if data[4:8] == b"ftyp" else None
-    kind = kind or next((name for name, start in _OTHER_KINDS.items() if start.match(data)), None)
-    return f" It looks like {kind}." if kind else ""
 
 
 def prepare(data: bytes) -> EncodedImage:

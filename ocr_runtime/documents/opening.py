@@ -1,8 +1,10 @@
 """The bytes of an untrusted file -> a document, whatever its format."""
 
+from ocr_runtime.documents.base64_text import from_base64
 from ocr_runtime.documents.document import Document, Limits, TextLayer
 from ocr_runtime.documents.image_document import FirstPage, ImageDocument
-from ocr_runtime.documents.images import ACCEPTED, PDF, UnknownFormat, from_base64, guess, is_image
+from ocr_runtime.documents.images import ACCEPTED, UnknownFormat, is_image
+from ocr_runtime.documents.kinds import PDF, guess
 from ocr_runtime.documents.pdf import PdfDocument
 from ocr_runtime.errors import UnsupportedDocument
 

@@ -1,7 +1,6 @@
 """The bytes of a PDF -> a document, each of its pages rendered in the process of this document."""
 
 from collections.abc import Sequence
-from types import TracebackType
 from typing import Any, Self
 
 from ocr_runtime.documents.document import Limits, TextLayer
@@ -160,10 +159,5 @@ class PdfDocument:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._process.end()

@@ -12,20 +12,13 @@ hangs. Before it looks at the file it gives up, where the system lets it, all th
 further files and connections, processes, memory and processor time beyond its limits.
 """
 
-import contextlib
 import json
-import math
 import sys
-import time
 from typing import Any, BinaryIO
 
+from ocr_runtime.documents.child_limits import allow_seconds, give_up_rights
 from ocr_runtime.documents.pdf_characters import characters
 from ocr_runtime.documents.pdf_pages import Pdf, PdfError, own_dpi, pixel_size, size_in_points
-
-try:
-    import resource
-except ImportError:  # Windows
-    resource = None  # type: ignore[assignment]
 
 Reply = tuple[dict[str, Any], list[Any]]
 """A line of JSON, and what is sent after it."""
@@ -35,12 +28,12 @@ def main() -> None:
     """Answer requests until standard input ends."""
     requests, replies = sys.stdin.buffer, sys.stdout.buffer
     opening = json.loads(requests.readline())
-    _give_up_rights(opening["memory_bytes"])
+    give_up_rights(opening["memory_bytes"])
     _send(({"ready": True}, []), replies)
     child = _Child(opening, requests)
     for line in requests:
         request = json.loads(line)
-        _allow_seconds(request["seconds"])
+        allow_seconds(request["seconds"])
         _send(child.answer(request), replies)
 
 
@@ -83,41 +76,6 @@ def _send(reply: Reply, replies: BinaryIO) -> None:
     replies.write(json.dumps(line).encode() + b"\n")
     replies.writelines(parts)
     replies.flush()
-
-
-def _give_up_rights(memory_bytes: int) -> None:
-    """Bound this process before it reads a byte of the file.
-
-    Without new file descriptors it can open no file and no connection; the three that it has
-    remain. What was imported so far is all that it needs.
-    """
-    if resource is None:
-        return
-    for name, most in {
-        "RLIMIT_CORE": 0,
-        "RLIMIT_FSIZE": 0,
-        "RLIMIT_NOFILE": 0,
-        "RLIMIT_NPROC": 0,
-        "RLIMIT_AS": memory_bytes,
-    }.items():
-        _limit(name, most, most)
-
-
-def _allow_seconds(seconds: float) -> None:
-    """Let the next answer take so much processor time, should nobody be left to end it."""
-    if resource is not None:
-        most = math.ceil(time.process_time() + seconds) + 1
-        _limit("RLIMIT_CPU", most, None)
-
-
-def _limit(name: str, soft: int, hard: int | None) -> None:
-    kind = getattr(resource, name, None)
-    if kind is None:
-        return
-    most = resource.getrlimit(kind)[1]
-    # macOS has no limit of memory, and an administrator may have set lower ones.
-    with contextlib.suppress(OSError, ValueError):
-        resource.setrlimit(kind, (soft, most if hard is None else hard))
 
 
 if __name__ == "__main__":

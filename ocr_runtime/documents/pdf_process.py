@@ -11,23 +11,16 @@ save the 50 ms, and let one document attack the next.
 import contextlib
 import json
 import logging
-import os
 import subprocess
-import sys
 import threading
 import weakref
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import numpy as np
 
-_ROOT = Path(__file__).parents[2]
-_RUN = (
-    "import sys; sys.path += sys.argv[1:]; from ocr_runtime.documents.pdf_child import main; main()"
-)
-_KEPT_VARIABLES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")
-"""Of the environment, which may hold keys, the child gets what Python needs to start."""
+from ocr_runtime.documents.child_start import command, environment
+
+_CHILD = "ocr_runtime.documents.pdf_child"
 
 _PIPE_BYTES = 1 << 20
 _MAX_LINE = 1 << 16
@@ -183,16 +176,12 @@ class PdfProcess:
 
 
 def _start() -> "subprocess.Popen[bytes]":
-    bindings = find_spec("pypdfium2_raw")
-    if bindings is None or bindings.origin is None:
-        raise RuntimeError("pypdfium2 is not installed")
-    paths = [str(_ROOT), str(Path(bindings.origin).parents[1])]
     return subprocess.Popen(  # noqa: S603 - our own module, its arguments are paths of our own
-        [sys.executable, "-I", "-S", "-c", _RUN, *paths],
+        command(_CHILD, "pypdfium2_raw"),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env={name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ},
+        env=environment(),
         pipesize=_PIPE_BYTES,
     )
 

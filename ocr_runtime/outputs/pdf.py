@@ -41,7 +41,7 @@ def write_pages(pages: Iterable[Page | UnreadPage], document: Document) -> Itera
         document: the file.
 
     Raises:
-        UnsupportedImage: no text can be added to this PDF.
+        UnsupportedDocument: no text can be added to this PDF.
     """
     codes = Codes()
     file = PdfFile(codes)

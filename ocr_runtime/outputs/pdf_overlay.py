@@ -7,29 +7,19 @@ its own for each document, with limits on memory and time.
 """
 
 import json
-import math
-import os
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
-from importlib.util import find_spec
-from pathlib import Path
 
-from ocr_runtime.errors import UnsupportedImage
+from ocr_runtime.documents.child_start import command, environment
+from ocr_runtime.errors import UnsupportedDocument
 
-_ROOT = Path(__file__).parents[2]
-_RUN = (
-    "import sys; sys.path += sys.argv[1:]; "
-    "from ocr_runtime.outputs.pdf_overlay_child import main; main()"
-)
+_CHILD = "ocr_runtime.outputs.pdf_overlay_child"
 _SECONDS, _SECONDS_PER_PAGE = 30, 0.5
 """How long it may take. 300 scanned pages with 83 MB took 6 s on a busy machine; a page with much
 text of its own takes up to 0.2 s."""
 _MEMORY_BYTES = 512 << 20
 """Address space of Python and qpdf; six times the size of the files is added."""
 _CHUNK = 1 << 20
-_KEPT_VARIABLES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")
-"""Of the environment, which may hold keys, the process gets what Python needs to start."""
 
 
 def overlaid(
@@ -51,7 +41,7 @@ def overlaid(
         The bytes of the new PDF.
 
     Raises:
-        UnsupportedImage: the PDF is damaged beyond repair, or takes too much memory or time.
+        UnsupportedDocument: the PDF is damaged beyond repair, or takes too much memory or time.
     """
     seconds = _SECONDS + _SECONDS_PER_PAGE * len(numbers)
     opening = {
@@ -59,21 +49,19 @@ def overlaid(
         "numbers": list(numbers),
         "password": password,
         "memory_bytes": _MEMORY_BYTES + 6 * (len(data) + len(text)),
-        "seconds": math.ceil(seconds),
+        "seconds": seconds,
     }
-    found = find_spec("pikepdf")
-    libraries = str(Path(found.origin).parents[1]) if found and found.origin else ""
     try:
         finished = subprocess.run(  # noqa: S603 - our own module
-            [sys.executable, "-I", "-c", _RUN, str(_ROOT), libraries],
+            command(_CHILD, "pikepdf"),
             input=b"".join([json.dumps(opening).encode(), b"\n", data, text]),
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             timeout=seconds,
             check=True,
-            env={name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ},
+            env=environment(),
         )
     except (subprocess.TimeoutExpired, subprocess.CalledProcessError) as exc:
-        raise UnsupportedImage("No text can be added to this PDF.") from exc
+        raise UnsupportedDocument("No text can be added to this PDF.") from exc
     for start in range(0, len(finished.stdout), _CHUNK):
         yield finished.stdout[start : start + _CHUNK]

@@ -11,15 +11,14 @@ from collections.abc import Sequence
 
 from pikepdf import Dictionary, Name, Object, Page, Pdf, StreamDecodeLevel
 
+from ocr_runtime.documents.child_limits import allow_seconds, give_up_rights
 from ocr_runtime.outputs.pdf_own_text import inherited, remove_invisible, visible_characters
-
-try:
-    import resource
-except ImportError:  # Windows
-    resource = None  # type: ignore[assignment]
 
 _CHARACTER = re.compile(rb"<[0-9A-F]{4}>")
 """A character in the operators of `pdf_layer`."""
+
+_MAX_FILES = 16
+"""qpdf reads /dev/urandom when it decrypts a file with AES-256."""
 
 _LETTER = 0.0, 0.0, 612.0, 792.0
 """The page of a PDF that does not say, to PDFium."""
@@ -31,7 +30,8 @@ Rect = tuple[float, float, float, float]
 def main() -> None:
     """Read the files, write the new one; any failure ends the process with an error."""
     opening = json.loads(sys.stdin.buffer.readline())
-    _limit(opening["memory_bytes"], opening["seconds"])
+    give_up_rights(opening["memory_bytes"], max_files=_MAX_FILES)
+    allow_seconds(opening["seconds"])
     data, text = sys.stdin.buffer.read(opening["bytes"]), sys.stdin.buffer.read()
     numbers, password = opening["numbers"], opening["password"] or ""
     with (
@@ -44,19 +44,6 @@ def main() -> None:
         # What is compressed stays as it is.
         kept.save(written, stream_decode_level=StreamDecodeLevel.none)
         sys.stdout.buffer.write(written.getbuffer())
-
-
-def _limit(memory_bytes: int, seconds: int) -> None:
-    """Bound this process before it looks at the file: memory, processor time, files written."""
-    if resource is None or sys.platform == "darwin":  # which has no limit of memory
-        return
-    for kind, most in (
-        (resource.RLIMIT_AS, memory_bytes),
-        (resource.RLIMIT_CPU, seconds),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        resource.setrlimit(kind, (most, most))
 
 
 def overlay(document: Pdf, layers: Pdf, numbers: Sequence[int]) -> None:

@@ -1,13 +1,18 @@
-"""Page and its image -> a PNG of the upright page with a numbered box around each line.
+"""Pages and their document -> PNGs of the upright pages with a numbered box around each line.
 
-PageImage --upright--> pixels; Line.box --upright--> corners --draw--> PNG
+PageImage --upright--> pixels; Line.box --upright--> corners --draw--> PNG --ZipPieces--> ZIP
 """
+
+from collections.abc import Iterable, Iterator
 
 import cv2
 import numpy as np
 
+from ocr_runtime.documents.document import Document
 from ocr_runtime.documents.images import PageImage
-from ocr_runtime.reading.page import Line, Page
+from ocr_runtime.errors import OCRError
+from ocr_runtime.outputs.zip_file import ZipPieces
+from ocr_runtime.reading.page import Line, Page, UnreadPage
 
 _COLOURS = np.array([[0, 94, 213], [0, 159, 230], [115, 158, 0]], float)
 """BGR of a score of 0.5 or less, of 0.75 and of 1: vermilion, orange and bluish green. From the
@@ -20,6 +25,41 @@ _FONT_HEIGHT = 22
 """Height of its digits in pixels at scale 1: `cv2.getTextSize`."""
 _DIGITS = 0.4, 8, 40
 """Height of a number as a share of that of the lines, and its bounds in pixels."""
+
+
+def write_pages(pages: Iterable[Page | UnreadPage], document: Document) -> Iterator[bytes]:
+    """Write the PNG of a single page, or a ZIP of many PNGs, page by page.
+
+    The ZIP has an entry for each page, `page-0001.png` and so on. In place of a page that could not
+    be read it has `page-0002.txt`, a line that says why.
+
+    Args:
+        pages: all pages in `document.numbers`, in this order.
+        document: the file.
+
+    Raises:
+        OCRError: the single page cannot be decoded once more.
+    """
+    if len(document.numbers) == 1:
+        for page in pages:
+            if isinstance(page, Page):
+                yield write(page, document.page(page.number))
+        return
+    file = ZipPieces()
+    for page in pages:
+        yield file.add(*_entry(page, document))
+    yield file.end()
+
+
+def _entry(page: Page | UnreadPage, document: Document) -> tuple[str, bytes]:
+    """The name and the content of a page in the ZIP."""
+    name = f"page-{page.number:04}"
+    if isinstance(page, UnreadPage):
+        return f"{name}.txt", f"{page.error}\n".encode()
+    try:
+        return f"{name}.png", write(page, document.page(page.number))
+    except OCRError as exc:  # its image is rendered anew, which may fail
+        return f"{name}.txt", f"{exc}\n".encode()
 
 
 def write(page: Page, image: PageImage) -> bytes:

@@ -22,10 +22,12 @@ from ocr_runtime.reading.page import Page, ReadingOptions, UnreadPage
 from ocr_runtime.serving import metrics
 from ocr_runtime.serving.endpoints import Endpoint
 from ocr_runtime.serving.forms import ParsedForm
+from ocr_runtime.serving.grants import Grant
 from ocr_runtime.serving.pages import read_page, unread_page
-from ocr_runtime.serving.pool import Grant, Pool
-from ocr_runtime.serving.requests import Sent, validate_request
+from ocr_runtime.serving.pool import Pool
+from ocr_runtime.serving.requests import Sent
 from ocr_runtime.serving.state import request_state
+from ocr_runtime.serving.validation import validate_request
 from ocr_runtime.settings import Settings
 
 _END: Final = object()
@@ -100,7 +102,7 @@ class Answer:
         if self._endpoint.answer is str:
             return "".join(parts)
         encoded = [part if isinstance(part, bytes) else part.encode() for part in parts]
-        return Response(b"".join(encoded), media_type=self._endpoint.media_type)
+        return Response(b"".join(encoded), media_type=self._media_type())
 
     def _stream(self, first: list[Any]) -> Response:
         async def parts() -> AsyncIterator[Any]:
@@ -113,7 +115,10 @@ class Answer:
             finally:
                 self._close()
 
-        return StreamingResponse(parts(), media_type=self._endpoint.media_type)
+        return StreamingResponse(parts(), media_type=self._media_type())
+
+    def _media_type(self) -> str:
+        return self._endpoint.media_type_for(len(self._numbers))
 
     async def _next(self, *, started: bool) -> list[Any]:
         """Compute the next part, or all parts if there is one page; none after the last."""

@@ -17,7 +17,6 @@ from ocr_runtime.documents.document import Document
 from ocr_runtime.errors import (
     OF_JOBS,
     EmptyDocument,
-    InvalidOption,
     NotAcceptable,
     OCRError,
     PageTooSlow,
@@ -55,6 +54,7 @@ class Endpoint:
         request: the fields that a caller may send.
         answer: what it returns: a pydantic model, sent as JSON; `str`, sent as UTF-8; or `bytes`.
         media_type: of the answer, without a charset, which is added to text.
+        media_type_of_many: of an answer of several pages, where it is another one.
         answer_description: what the answer holds.
         example: an answer.
         errors: all that a caller may get.
@@ -70,6 +70,7 @@ class Endpoint:
     request: type[Request]
     answer: type[BaseModel] | type[str] | type[bytes]
     media_type: str = "application/json"
+    media_type_of_many: str | None = None
     answer_description: str
     example: Any
     errors: tuple[type[OCRError], ...] = _ERRORS
@@ -80,6 +81,16 @@ class Endpoint:
     @property
     def route(self) -> str:
         return f"/{self.name}"
+
+    @property
+    def media_types(self) -> tuple[str, ...]:
+        """Those of all its answers."""
+        many = () if self.media_type_of_many is None else (self.media_type_of_many,)
+        return self.media_type, *many
+
+    def media_type_for(self, pages: int) -> str:
+        """Return the media type of an answer of so many pages."""
+        return self.media_types[-1] if pages > 1 else self.media_type
 
     @property
     def is_output(self) -> bool:
@@ -160,28 +171,17 @@ PAGES = Endpoint(
 
 ANNOTATED = Endpoint(
     name="annotated",
-    summary="Draw the lines that are read on the picture of a page.",
+    summary="Draw the lines that are read on the pictures of the pages.",
     request=DocumentRequest,
     answer=bytes,
     media_type="image/png",
-    answer_description="A PNG of the upright page with a numbered box around each line, coloured "
-    "by its score; of several pages the option `pages` must choose one.",
+    media_type_of_many="application/zip",
+    answer_description="Of one page a PNG: the upright page with a numbered box around each line, "
+    "coloured by its score. Of several pages a ZIP of such PNGs, `page-0001.png` and so on; in "
+    "place of a page that could not be read it has a text that says why, as `page-0002.txt`.",
     example="",
-    write=lambda pages, document, _: _annotated(pages, document),
-    streamed=False,
+    write=lambda pages, document, _: picture.write_pages(pages, document),
 )
-
-
-def _annotated(pages: Iterable[Page | UnreadPage], document: Document) -> Iterator[bytes]:
-    if len(document.numbers) > 1:
-        raise InvalidOption(
-            f"A picture shows one page: choose one of {len(document.numbers)} with pages, as "
-            f"pages={document.numbers[0]}."
-        )
-    for page in pages:
-        if isinstance(page, Page):
-            yield picture.write(page, document.page(page.number))
-
 
 PDF = Endpoint(
     name="pdf",

@@ -132,6 +132,12 @@ class JobQueue:
                 connection.execute(sa.select(JOBS.c.id).where(waiting).limit(1)).first() is not None
             )
 
+    def waiting(self) -> int:
+        """Count the jobs that no worker has taken up."""
+        with self._database.transaction() as connection:
+            queued = sa.select(sa.func.count()).where(JOBS.c.state == "queued")
+            return int(connection.scalar(queued) or 0)
+
     def release(self, claim: Claim) -> None:
         """Put a job back into the queue."""
         with self._database.transaction() as connection:

@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from ocr_runtime.errors import JobsUnavailable
 from ocr_runtime.reading.engine import Engine
+from ocr_runtime.serving import metrics
 from ocr_runtime.serving.endpoints import Endpoint
 from ocr_runtime.serving.job_database import Database
 from ocr_runtime.serving.job_queue import LEASE_SECONDS, JobQueue
@@ -23,6 +24,9 @@ _POLL_SECONDS = 1.0
 
 _RENEW_SECONDS = LEASE_SECONDS / 5
 """How often it renews its leases, and learns which of its jobs were cancelled."""
+
+_COUNT_SECONDS = 5.0
+"""How often it counts the jobs that wait, for the metrics."""
 
 _TIDY_SECONDS = 60.0
 """How often it forgets old jobs, besides whenever one of its own has ended."""
@@ -62,7 +66,7 @@ class JobRunner:
         self._most = min(_MOST_AT_ONCE, settings.threads_per_worker)
         self._works: dict[asyncio.Task[None], JobWork] = {}
         self._woken = asyncio.Event()
-        self._renew_at = self._tidy_at = 0.0
+        self._renew_at = self._tidy_at = self._count_at = 0.0
         self._unavailable = False
 
     def wake(self) -> None:
@@ -98,6 +102,12 @@ class JobRunner:
             self._tidy_at = now + _TIDY_SECONDS
             await asyncio.to_thread(self._store.expire)
             await asyncio.to_thread(self._database.tidy)
+        if now > self._count_at:
+            self._count_at = now + _COUNT_SECONDS
+            metrics.show_jobs(waiting=await asyncio.to_thread(self._queue.waiting))
+        await self._take_up()
+
+    async def _take_up(self) -> None:
         while len(self._works) < self._most:
             if any(work.suspect for work in self._works.values()):
                 return  # it is left alone until it has read a page
@@ -113,6 +123,7 @@ class JobRunner:
                 endpoints=self._endpoints,
             )
             self._works[asyncio.create_task(self._work_on(work))] = work
+            metrics.show_jobs(running=len(self._works))
 
     async def _renew(self) -> None:
         claims = [work.claim for work in self._works.values()]
@@ -133,6 +144,7 @@ class JobRunner:
         finally:
             if task is not None:
                 self._works.pop(task, None)
+                metrics.show_jobs(running=len(self._works))
             self._tidy_at = 0.0
             self.wake()
 

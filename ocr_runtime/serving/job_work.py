@@ -1,35 +1,37 @@
 """A job that a worker has taken up -> its pages read and its result written, step by step.
 
-    document --pool--> a page, stored --pool--> the next page ... --pool--> a part of the result ...
+    document --pool--> pages, each stored (`job_pages`) --pool--> a part of the result ...
 
-Each step is a task of its own in the pool, like the parts of the answer to a request, so that
+Each step waits for its turn in the pool, like the parts of the answer to a request, so that
 requests and jobs take turns page by page.
 """
 
 import asyncio
 import logging
-import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel
 
-from ocr_runtime.documents.document import Document, Limits
-from ocr_runtime.errors import Busy, Internal, JobsUnavailable, OCRError, Timeout
+from ocr_runtime.documents.document import Limits
+from ocr_runtime.errors import Busy, Internal, JobsUnavailable, OCRError
 from ocr_runtime.reading.engine import Engine
-from ocr_runtime.reading.page import Page, ReadingOptions, UnreadPage
+from ocr_runtime.reading.page import ReadingOptions
 from ocr_runtime.serving import metrics
 from ocr_runtime.serving.endpoints import Endpoint
+from ocr_runtime.serving.grants import Grant, Spare
 from ocr_runtime.serving.job_database import Lost
+from ocr_runtime.serving.job_pages import JobPages
 from ocr_runtime.serving.job_queue import Claim, JobQueue
-from ocr_runtime.serving.pages import read_page, unread_page
-from ocr_runtime.serving.pool import Grant, Pool
+from ocr_runtime.serving.page_reader import PageReader
+from ocr_runtime.serving.pages import unread_page
+from ocr_runtime.serving.pool import Pool
 from ocr_runtime.serving.requests import Sent
 from ocr_runtime.settings import Settings
 
+T = TypeVar("T")
 logger = logging.getLogger("rapidocr")
 
 _END: Final = object()
@@ -85,16 +87,16 @@ class JobWork:
         self._pool = pool
         self._settings = settings
         self._endpoints = endpoints
-        self._stopped = threading.Event()
-        self._grant: Grant
-        self._page_deadline = 0.0
+        self._left: list[int] = []
+        self._reader: PageReader | None = None
 
     def stop(self) -> None:
         """Have the work end at the next run of a model; to be called before its task is cancelled.
 
         What is computed after that is not taken for the failure of a page.
         """
-        self._stopped.set()
+        if self._reader is not None:
+            self._reader.stop()
 
     async def run(self) -> None:
         """Work on the job.
@@ -102,31 +104,31 @@ class JobWork:
         Raises:
             JobsUnavailable: the database does not answer.
         """
-        steps, end = self._steps(), time.monotonic() + _TURN_SECONDS
         try:
-            while await self._step(steps) is not _END:
-                if time.monotonic() > end:
-                    if await asyncio.to_thread(self._queue.others_wait, self.claim):
-                        await asyncio.to_thread(self._queue.release, self.claim)
-                        return
-                    end = time.monotonic() + _TURN_SECONDS
+            self._reader = reader = await self._turn(lambda _: self._open())
+            if not await self._read_pages(reader):
+                await asyncio.to_thread(self._queue.release, self.claim)
+                return
+            parts = self._write(reader)
+            while await self._turn(lambda _: next(parts, _END)) is not _END:
+                pass
         except Lost:
             pass
         except asyncio.CancelledError:
             await asyncio.to_thread(self._queue.release, self.claim)
             raise
         finally:
-            with suppress(ValueError):  # a step that nobody waits for ends, and closes, by itself
-                steps.close()
+            if self._reader is not None:
+                await asyncio.to_thread(self._reader.close)
 
-    async def _step(self, steps: Generator[None, None, None]) -> object:
+    async def _turn(self, work: Callable[[Grant], T]) -> T:
+        """Do something in the pool, when it is this caller's turn."""
         while True:
             with metrics.queued() as begun:
 
-                def step(grant: Grant, begun: Callable[[], None] = begun) -> object:
+                def step(grant: Grant, begun: Callable[[], None] = begun) -> T:
                     begun()
-                    self._grant = grant
-                    return next(steps, _END)
+                    return self._or_end(lambda: work(grant))
 
                 try:
                     return await self._pool.run(
@@ -135,28 +137,75 @@ class JobWork:
                 except Busy:  # gave way to another caller
                     await asyncio.sleep(0)
 
-    def _steps(self) -> Generator[None, None, None]:
-        claim = self.claim
+    def _or_end(self, work: Callable[[], T]) -> T:
+        """Do something; if that fails, the job has failed.
+
+        Raises:
+            Lost: the job is not this worker's any more, or has failed.
+            JobsUnavailable: the database does not answer.
+        """
         try:
-            if claim.all_losses >= _MAX_ALL_LOSSES or not (claim.left or self._may_write()):
-                raise Internal
-            left = self._without_culprit()
-            sent = self._sent()
-            with sent.open(job_limits(self._settings)) as document:
-                yield
-                for number in left:
-                    self._queue.add_page(claim, self._read(document, number, sent))
-                    self.suspect = False
-                    yield
-                size = yield from self._queue.write_result(claim, self._parts(document))
-            self._queue.end(claim, result_bytes=size)
-        except (Lost, JobsUnavailable, GeneratorExit):
+            return work()
+        except (Lost, JobsUnavailable):
             raise
         except OCRError as exc:
-            self._queue.end(claim, error=exc)
+            error = exc
         except Exception:
-            logger.exception("job %s failed", claim.job)
-            self._queue.end(claim, error=Internal())
+            logger.exception("job %s failed", self.claim.job)
+            error = Internal()
+        self._queue.end(self.claim, error=error)
+        metrics.count_job(error.code)
+        raise Lost
+
+    def _open(self) -> PageReader:
+        claim = self.claim
+        if claim.all_losses >= _MAX_ALL_LOSSES or not (claim.left or self._may_write()):
+            raise Internal
+        self._left = self._without_culprit()
+        sent, endpoint = self._sent(), self._endpoints[claim.output]
+        options = ReadingOptions.model_validate(
+            sent.options.model_dump(include=set(ReadingOptions.model_fields))
+        )
+        return PageReader(
+            sent.open(job_limits(self._settings)),
+            options.model_copy(update=dict(endpoint.reading)),
+            engine=self._engine,
+            page_seconds=self._settings.timeout_seconds,
+            job=claim.job,
+            only=len(claim.numbers) == 1,
+        )
+
+    async def _read_pages(self, reader: PageReader) -> bool:
+        """Read what is left; return whether that is all done, or the job gives way to another."""
+        end = time.monotonic() + _TURN_SECONDS
+
+        async def gives_way() -> bool:
+            nonlocal end
+            if time.monotonic() <= end:
+                return False
+            end = time.monotonic() + _TURN_SECONDS
+            return await asyncio.to_thread(self._queue.others_wait, self.claim)
+
+        def read(number: int, grant: Grant, spare: Spare) -> None:
+            def store() -> None:
+                self._queue.add_page(self.claim, reader.read(number, grant, spare))
+
+            self._or_end(store)
+            self.suspect = False
+
+        pages = JobPages(self._left, read=read, turn=self._turn, pool=self._pool)
+        # Whichever page has cost a worker was at hand then, so it is among as many as are at once.
+        alone = self._pool.threads if self.claim.losses else 0
+        return await pages.read(alone=alone, gives_way=gives_way, stop=self.stop)
+
+    def _write(self, reader: PageReader) -> Generator[None, None, None]:
+        """Write the result, part by part, and end the job."""
+        document, pages = reader.document, self._queue.pages(self.claim)
+        written = self._endpoints[self.claim.output].write(pages, document, self._settings)
+        parts = map(_encoded, reader.until_stopped(written))
+        size = yield from self._queue.write_result(self.claim, parts)
+        self._queue.end(self.claim, result_bytes=size)
+        metrics.count_job("ok")
 
     def _may_write(self) -> bool:
         return self.claim.losses < _MAX_LOSSES
@@ -177,43 +226,6 @@ class JobWork:
             raise Internal
         options = endpoint.request.options.model_validate(self.claim.options)
         return Sent(data=self._queue.document(self.claim), options=options)
-
-    def _read(self, document: Document, number: int, sent: Sent) -> Page | UnreadPage:
-        endpoint = self._endpoints[self.claim.output]
-        options = ReadingOptions.model_validate(
-            sent.options.model_dump(include=set(ReadingOptions.model_fields))
-        )
-        options = options.model_copy(update=dict(endpoint.reading))
-        self._page_deadline = time.monotonic() + self._settings.timeout_seconds
-        try:
-            image, page = read_page(
-                document, number, options, engine=self._engine, grant=self._granted
-            )
-        except Lost:
-            raise
-        except Exception as exc:
-            self._check_stopped()
-            if len(self.claim.numbers) == 1:
-                raise
-            return unread_page(number, exc, whose=f"job {self.claim.job}")
-        metrics.count_page(pixels=image.width * image.height, lines=len(page.lines))
-        return page
-
-    def _granted(self, needed: int) -> AbstractContextManager[int]:
-        self._check_stopped()
-        if time.monotonic() > self._page_deadline:
-            raise Timeout
-        return self._grant(needed)
-
-    def _check_stopped(self) -> None:
-        if self._stopped.is_set():
-            raise Lost
-
-    def _parts(self, document: Document) -> Iterator[bytes]:
-        endpoint = self._endpoints[self.claim.output]
-        for part in endpoint.write(self._queue.pages(self.claim), document, self._settings):
-            self._check_stopped()
-            yield _encoded(part)
 
 
 def _encoded(part: Any) -> bytes:

@@ -22,7 +22,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from ocr_runtime.documents.images import from_base64
+from ocr_runtime.documents.base64_text import from_base64
 from ocr_runtime.errors import (
     Internal,
     InvalidOption,
@@ -34,15 +34,16 @@ from ocr_runtime.errors import (
     OCRError,
     Timeout,
 )
-from ocr_runtime.serving import forms
+from ocr_runtime.serving import forms, metrics
 from ocr_runtime.serving.bodies import whole_body
 from ocr_runtime.serving.endpoints import Endpoint
 from ocr_runtime.serving.job_database import Database
 from ocr_runtime.serving.job_runner import JobRunner
 from ocr_runtime.serving.job_store import Job, JobStore
 from ocr_runtime.serving.job_work import job_limits
-from ocr_runtime.serving.requests import validate_request, without_null
+from ocr_runtime.serving.requests import without_null
 from ocr_runtime.serving.state import request_state
+from ocr_runtime.serving.validation import validate_request
 from ocr_runtime.settings import Settings
 
 T = TypeVar("T")
@@ -175,7 +176,10 @@ class Jobs:
     async def delete(self, request: Request) -> Response:
         store = self._jobs()
         job = await asyncio.to_thread(store.delete, _id(request), request_state().key)
-        return Response(status_code=204) if job is None else _answer(job)
+        if job is None:
+            return Response(status_code=204)
+        metrics.count_job("cancelled")
+        return _answer(job)
 
     async def result(self, request: Request) -> Response:
         store, job = self._jobs(), await self._job(request)
@@ -197,7 +201,9 @@ class Jobs:
         return StreamingResponse(
             stream(),
             headers={"Content-Length": str(job.result_bytes)},
-            media_type=endpoint.media_type if endpoint else "application/octet-stream",
+            media_type=(
+                endpoint.media_type_for(job.pages) if endpoint else "application/octet-stream"
+            ),
         )
 
     def close(self) -> None:

@@ -21,7 +21,7 @@ from ocr_runtime.errors import Internal, OCRError
 from ocr_runtime.serving import forms
 from ocr_runtime.serving.bodies import whole_body
 from ocr_runtime.serving.endpoints import Endpoint
-from ocr_runtime.serving.middleware import error_response
+from ocr_runtime.serving.error_shape import error_response
 from ocr_runtime.serving.state import request_state
 
 logger = logging.getLogger("rapidocr")

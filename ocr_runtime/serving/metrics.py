@@ -86,6 +86,7 @@ mmap_dict._INITIAL_MMAP_SIZE = _FILE_BYTES  # noqa: SLF001, so that no file grow
 _SECONDS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 60)
 STAGES = ("queue", "decode", "detection", "classification", "recognition", "encode")
 _OUTCOMES = ("ok", "gone", *(error.code for error in OCRError.__subclasses__()))
+_JOB_OUTCOMES = ("ok", "cancelled", *(error.code for error in OCRError.__subclasses__()))
 
 _stage_seconds = Histogram(
     "rapidocr_stage_seconds",
@@ -113,12 +114,25 @@ _in_flight = Gauge("rapidocr_in_flight", "Requests under way.", multiprocess_mod
 _waiting = Gauge(
     "rapidocr_waiting", "Requests that wait for a thread.", multiprocess_mode="livesum"
 )
+_jobs = Counter(
+    "rapidocr_jobs",
+    "Jobs by outcome: ok, the code of the error with which the job failed, or cancelled.",
+    ["outcome"],
+)
+_jobs_running = Gauge(
+    "rapidocr_jobs_running", "Jobs that are being read.", multiprocess_mode="livesum"
+)
+_jobs_waiting = Gauge(
+    "rapidocr_jobs_waiting",
+    "Jobs that no worker has taken up, those of other replicas included.",
+    multiprocess_mode="livemostrecent",
+)
 for _stage in STAGES:  # zeros from the start, as in `announce`
     _stage_seconds.labels(_stage)
 
 
 def announce(endpoints: Collection[str]) -> None:
-    """Create the series of these endpoints' answers, with zeros.
+    """Create the series of these endpoints' answers, and those of jobs, with zeros.
 
     Prometheus does not see an increase with which a series first appears.
 
@@ -128,6 +142,8 @@ def announce(endpoints: Collection[str]) -> None:
     for endpoint in endpoints:
         for outcome in _OUTCOMES:
             _answers.labels(endpoint, outcome)
+    for outcome in _JOB_OUTCOMES:
+        _jobs.labels(outcome)
 
 
 @contextmanager
@@ -172,6 +188,19 @@ def count_page(*, pixels: int, lines: int) -> None:
     """Count an image that was read."""
     _pixels.observe(pixels)
     _lines.observe(lines)
+
+
+def count_job(outcome: str) -> None:
+    """Count a job that has ended: "ok", "cancelled", or the code of an error."""
+    _jobs.labels(outcome).inc()
+
+
+def show_jobs(*, running: int | None = None, waiting: int | None = None) -> None:
+    """Say how many jobs this worker reads, or how many wait in all."""
+    if running is not None:
+        _jobs_running.set(running)
+    if waiting is not None:
+        _jobs_waiting.set(waiting)
 
 
 @contextmanager

@@ -6,7 +6,6 @@
 `install_middleware` lists them in their order. What they know of one request is in `state.py`.
 """
 
-import json
 import logging
 import re
 import time
@@ -18,20 +17,20 @@ from urllib.parse import parse_qsl
 import anyio
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ocr_runtime.errors import (
-    Internal,
     MalformedRequest,
     OCRError,
     UnsupportedMediaType,
-    by_status,
 )
 from ocr_runtime.serving import connections, jobs, logs, metrics, negotiation
 from ocr_runtime.serving.access import Keys
 from ocr_runtime.serving.bodies import Bodies
 from ocr_runtime.serving.endpoints import Endpoint
+from ocr_runtime.serving.error_shape import ErrorShape, error_response
+from ocr_runtime.serving.layer import Layer
 from ocr_runtime.serving.pool import Pool
 from ocr_runtime.serving.state import RequestState, begin_request, request_state
 from ocr_runtime.settings import Settings
@@ -60,7 +59,12 @@ def install_middleware(
     """
     connections.install(idle_seconds=settings.idle_seconds)
     by_route = {endpoint.route: endpoint for endpoint in endpoints}
-    by_media_type = {each.media_type: each.route for each in endpoints if each.is_output}
+    by_media_type = {
+        media_type: each.route
+        for each in endpoints
+        if each.is_output
+        for media_type in each.media_types
+    }
     # before `app`, which reserves the room of all series
     metrics.announce((*by_route, *jobs.ROUTES))
     service.mount_asgi_app(metrics.app())
@@ -90,26 +94,6 @@ def install_middleware(
     ]
     for layer, options in layers:
         service.add_asgi_middleware(layer, **options)
-
-
-def error_response(error: OCRError) -> Response:
-    return JSONResponse(error.body(), status_code=error.status, headers=error.headers)
-
-
-class Layer:
-    """An ASGI middleware that handles HTTP requests; everything else goes through."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            await self.handle(scope, receive, send)
-        else:
-            await self.app(scope, receive, send)
-
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self.app(scope, receive, send)
 
 
 class TrailingSlash(Layer):
@@ -282,71 +266,6 @@ class HangUp(Layer):
         if not started:  # BentoML's timeout, further out, waits for the start of an answer
             message = {"type": "http.response.start", "status": _CALLER_GONE, "headers": []}
             await send(message)
-
-
-class ErrorShape(Layer):
-    """Gives every error one shape, `{"error", "code"}`, whoever answered with it or raised it."""
-
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        answer = _ShapedAnswer(send, request_state())
-        try:
-            await self.app(scope, receive, answer.send)
-        except OCRError as exc:
-            await error_response(exc)(scope, receive, answer.send)
-        except Exception:
-            logger.exception("request %s failed", request_state().request_id)
-            if answer.started:
-                raise
-            await error_response(Internal())(scope, receive, answer.send)
-
-
-class _ShapedAnswer:
-    """One answer, whose outcome is recorded; the start of an error is held until its body came."""
-
-    def __init__(self, send: Send, state: RequestState) -> None:
-        self.started = False
-        self._send = send
-        self._state = state
-        self._error: Message | None = None
-        self._body = b""
-
-    async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start" and message["status"] >= 400:
-            self._error = message
-        elif self._error is None:
-            self.started = True
-            await self._send(message)
-            self._state.outcome = "ok"
-        else:
-            self._body += message.get("body", b"")
-            if not message.get("more_body"):
-                await self._send_error(self._error)
-
-    async def _send_error(self, start: Message) -> None:
-        body = _error_body(self._body) or _body_by_status(start["status"])
-        content = json.dumps(body, ensure_ascii=False).encode()
-        MutableHeaders(scope=start).update(
-            {"content-type": "application/json", "content-length": str(len(content))}
-        )
-        self.started = True
-        await self._send(start)
-        await self._send({"type": "http.response.body", "body": content})
-        self._state.outcome = body["code"]
-
-
-def _error_body(body: bytes) -> dict[str, str] | None:
-    """Parse an error in our shape; None if it is in another."""
-    try:
-        content = json.loads(body)
-        return content if set(content) == {"error", "code"} else None
-    except (ValueError, TypeError):
-        return None
-
-
-def _body_by_status(status: int) -> dict[str, str]:
-    """Make the body of an error of which only the status is known."""
-    fallback = Internal if status >= 500 else MalformedRequest
-    return by_status().get(status, [fallback])[0]().body()
 
 
 class Access(Layer):

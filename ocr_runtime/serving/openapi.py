@@ -28,24 +28,18 @@ from ocr_runtime.errors import (
     OCRError,
     TooManyJobs,
     Unauthorized,
-    by_status,
 )
 from ocr_runtime.serving import negotiation
 from ocr_runtime.serving.endpoints import Endpoint
 from ocr_runtime.serving.forms import READERS
 from ocr_runtime.serving.jobs import JobProgress
-
-_REF = "#/components/schemas/{model}"
-
-_ERROR = {
-    "type": "object",
-    "description": "The one shape of every error.",
-    "required": ["error", "code"],
-    "properties": {
-        "error": {"type": "string", "description": "A sentence for the caller."},
-        "code": {"type": "string", "description": "What went wrong, for programs."},
-    },
-}
+from ocr_runtime.serving.openapi_schemas import (
+    ERROR,
+    add_model,
+    add_text_only,
+    reference,
+    refusals,
+)
 
 _HEADERS = {
     "X-Request-ID": {
@@ -119,7 +113,7 @@ def document(endpoints: Iterable[Endpoint], *, keys: bool) -> dict[str, Any]:
         endpoints: to be described.
         keys: whether callers need an API key.
     """
-    schemas: dict[str, Any] = {"Error": _ERROR}
+    schemas: dict[str, Any] = {"Error": ERROR}
     endpoints = list(endpoints)
     paths = {each.route: {"post": _operation(each, schemas)} for each in endpoints}
     outputs = [each for each in endpoints if each.is_output]
@@ -160,38 +154,36 @@ def _operation(endpoint: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
             "200": {
                 "description": endpoint.answer_description,
                 "headers": _HEADERS,
-                "content": {endpoint.media_type: _answer(endpoint, schemas)},
+                "content": dict.fromkeys(endpoint.media_types, _answer(endpoint, schemas)),
             }
         }
-        | _refusals(endpoint.errors),
+        | refusals(endpoint.errors),
     }
 
 
 def _read(paths: dict[str, Any], outputs: list[Endpoint]) -> dict[str, Any]:
     """Describe the address that answers as any of these endpoints."""
-    operations = {each.media_type: paths[each.route]["post"] for each in outputs}
     first: dict[str, Any] = paths[outputs[0].route]["post"]
     ok = first["responses"]["200"]
-    content = {
-        media_type: operation["responses"]["200"]["content"][media_type]
-        for media_type, operation in operations.items()
-    }
-    refusals = _refusals((*outputs[0].errors, NotAcceptable))
+    content: dict[str, Any] = {}
+    for each in outputs:
+        content |= paths[each.route]["post"]["responses"]["200"]["content"]
+    refused = refusals((*outputs[0].errors, NotAcceptable))
     return first | {
         "operationId": negotiation.ROUTE[1:],
         "summary": "Read a document; the header Accept chooses the output.",
         "responses": {
             "200": ok | {"description": "The answer of the output.", "content": content},
-            **refusals,
+            **refused,
         },
     }
 
 
 def _body(request: type[BaseModel], schemas: dict[str, Any]) -> dict[str, Any]:
-    with_files = _add(request, schemas)
-    text_only = _add_text_only(with_files, schemas)
+    with_files = add_model(request, schemas)
+    text_only = add_text_only(with_files, schemas)
     forms = {
-        media_type: _of(with_files if media_type == "multipart/form-data" else text_only)
+        media_type: reference(with_files if media_type == "multipart/form-data" else text_only)
         for media_type in READERS
     }
     file = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
@@ -200,11 +192,12 @@ def _body(request: type[BaseModel], schemas: dict[str, Any]) -> dict[str, Any]:
 
 def _job_paths(endpoints: list[Endpoint], schemas: dict[str, Any]) -> dict[str, Any]:
     """Describe the addresses below /jobs; see `jobs.py`."""
-    progress = {"application/json": _of(_add(JobProgress, schemas))}
+    progress = {"application/json": reference(add_model(JobProgress, schemas))}
     told = {"description": "How far it is.", "content": progress}
     cancelled = {"description": "The job is cancelled.", "content": progress}
     forgotten = {"description": "The job had ended and is forgotten."}
-    results = {each.media_type: {"schema": {"type": "string"}} for each in endpoints}
+    written = [media_type for each in endpoints for media_type in each.media_types]
+    results = {media_type: {"schema": {"type": "string"}} for media_type in written}
     result = {"description": "What `output` answers.", "content": results}
     asked = (Unauthorized, JobNotFound, JobsOff, Internal, JobsUnavailable)
     ended = (*asked, JobUnfinished, JobWithoutResult)
@@ -240,7 +233,7 @@ def _making_a_job(
         "summary": "Read a document later.",
         "parameters": [output],
         "requestBody": _body(whole.request, schemas),
-        "responses": {"202": made} | _refusals(errors),
+        "responses": {"202": made} | refusals(errors),
     }
 
 
@@ -253,97 +246,17 @@ def _of_a_job(
         "operationId": name,
         "summary": summary,
         "parameters": [job],
-        "responses": answers | _refusals(errors),
+        "responses": answers | refusals(errors),
     }
-
-
-def _refusals(errors: Iterable[type[OCRError]]) -> dict[str, Any]:
-    return {str(status): _refusal(found) for status, found in by_status(errors).items()}
 
 
 def _answer(endpoint: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
     if issubclass(endpoint.answer, BaseModel):
-        content = _of(_add(endpoint.answer, schemas))
+        content = reference(add_model(endpoint.answer, schemas))
     else:
         binary = {"format": "binary"} if endpoint.answer is bytes else {}
         content = {"schema": {"type": "string"} | binary}
     return content | ({"example": endpoint.example} if endpoint.example else {})
-
-
-def _add_text_only(name: str, schemas: dict[str, Any]) -> str:
-    """Add the schema of a request without its file fields, for content types that hold text."""
-    fields = {
-        field: schema
-        for field, schema in schemas[name]["properties"].items()
-        if schema.get("format") != "binary"
-    }
-    text_only = schemas[name] | {"title": f"{name}AsText", "properties": fields}
-    alternatives = text_only.pop("oneOf")  # one of them is required; without files one is left
-    text_only["required"] = [
-        field for one in alternatives for field in one["required"] if field in fields
-    ]
-    schemas[text_only["title"]] = text_only
-    return str(text_only["title"])
-
-
-def _add(model: type[BaseModel], schemas: dict[str, Any]) -> str:
-    """Put a model's schema, and those that it uses, among `schemas`; return its name."""
-    name: str = next(
-        base.__name__ for base in model.__mro__ if base.__module__.startswith("ocr_runtime.")
-    )
-    content = model.model_json_schema(mode="serialization", ref_template=_REF)
-    content = _nullable(content)
-    parts = content.pop("$defs", {})
-    for schema in (content, *parts.values()):
-        for field in schema.get("properties", {}).values():
-            field.pop("default", None)  # a missing field is not null
-    schemas.update(parts)
-    schemas[name] = content | {"title": name}
-    return name
-
-
-def _nullable(schema: Any) -> Any:
-    """Write "or null" as OpenAPI 3.0 does, which has no type "null"."""
-    if isinstance(schema, list):
-        return [_nullable(each) for each in schema]
-    if not isinstance(schema, dict):
-        return schema
-    schema = {key: _nullable(value) for key, value in schema.items()}
-    choices = schema.get("anyOf", [])
-    others = [choice for choice in choices if choice != {"type": "null"}]
-    if len(others) == len(choices) or len(others) != 1:
-        return schema
-    del schema["anyOf"]
-    return others[0] | schema | {"nullable": True}
-
-
-def _of(name: str) -> dict[str, Any]:
-    return {"schema": {"$ref": _REF.format(model=name)}}
-
-
-def _refusal(errors: Iterable[type[OCRError]]) -> dict[str, Any]:
-    """Describe the response of one status, which all these errors have."""
-    by_code = {error.code: error for error in errors}
-    response: dict[str, Any] = {
-        "description": "; ".join(f"`{code}`" for code in by_code),
-        "content": {
-            "application/json": _of("Error")
-            | {
-                "examples": {
-                    code: {"value": {"error": error.sentence, "code": code}}
-                    for code, error in by_code.items()
-                }
-            }
-        },
-    }
-    if "busy" in by_code:
-        response["headers"] = {
-            "Retry-After": {
-                "description": "Seconds until a place is likely to be free.",
-                "schema": {"type": "integer"},
-            }
-        }
-    return response
 
 
 def _probe(name: str, summary: str) -> dict[str, Any]:

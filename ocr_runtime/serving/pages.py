@@ -1,6 +1,7 @@
 """A page of an open document -> what was read from it, or why it was not."""
 
 import logging
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
 from ocr_runtime.documents.document import Document
@@ -9,13 +10,19 @@ from ocr_runtime.errors import Internal, OCRError
 from ocr_runtime.reading.engine import Engine
 from ocr_runtime.reading.page import Page, ReadingOptions, UnreadPage
 from ocr_runtime.serving import metrics
-from ocr_runtime.serving.pool import Grant
+from ocr_runtime.serving.grants import Grant
 
 logger = logging.getLogger("rapidocr")
 
 
 def read_page(
-    document: Document, number: int, options: ReadingOptions, *, engine: Engine, grant: Grant
+    document: Document,
+    number: int,
+    options: ReadingOptions,
+    *,
+    engine: Engine,
+    grant: Grant,
+    decoding: AbstractContextManager[None] | None = None,
 ) -> tuple[PageImage, Page]:
     """Decode or render a page, and read it.
 
@@ -25,11 +32,12 @@ def read_page(
         options: how it is read.
         engine: reads it.
         grant: asked before each run of a model.
+        decoding: is entered while the document is used.
 
     Raises:
         OCRError: this page cannot be decoded; others may be.
     """
-    with metrics.stage("decode"):
+    with decoding or nullcontext(), metrics.stage("decode"):
         image = document.page(number)
     page = engine.read(image, options, grant=grant, stage=metrics.stage)
     return image, replace(page, number=number, dpi=image.dpi)

@@ -4,6 +4,7 @@ work --run--> [queue: at most max_queue, callers in turn] --> [at most threads c
          │               └── Timeout (504),                      │  ↑ grant: memory
          └── Busy (429)      before it starts                    ↓  │ and cores
                                                             [each run of a model]
+work --run_spare--> [waits for a thread that would be idle] --> result
 """
 
 import asyncio
@@ -14,21 +15,15 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
 from typing import TypeVar
 
 from ocr_runtime.errors import Busy, Timeout
+from ocr_runtime.serving.grants import Check, Grant, Grants, Spare
+from ocr_runtime.serving.turns import Turns
 
 T = TypeVar("T")
-Grant = Callable[[int], AbstractContextManager[int]]
-"""Asked before each run of a model, with the bytes that it needs: waits until that much memory is
-free, reserves it for the length of a `with` block and yields the number of cores to use. Raises
-`Timeout` once nobody waits for the result."""
-
-_CHECK_SECONDS = 0.1
-"""How often a call that waits for memory checks whether its result is still wanted."""
 
 
 class Pool:
@@ -50,20 +45,24 @@ class Pool:
     def __init__(
         self, *, threads: int, run_bytes: int, max_queue: int, timeout_seconds: float
     ) -> None:
-        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="ocr")
+        # Spare calls that have started keep a thread while they are paused.
+        self._executor = ThreadPoolExecutor(2 * threads, thread_name_prefix="ocr")
         self._threads = threads
         self._idle = threads
         self._max_queue = max_queue
-        self._queue = _Queue()
+        self._queue = Turns()
         self._timeout_seconds = timeout_seconds
-        self._run_bytes = run_bytes
-        self._lock = threading.Lock()
-        self._freed = threading.Condition(self._lock)
-        self._computing = 0  # calls that have a thread and do not wait for memory
-        self._held_bytes = 0
-        self._for_memory: deque[object] = deque()  # runs that wait for it, first come first served
+        self._grants = Grants(threads=threads, run_bytes=run_bytes, idle=lambda: self._idle)
+        self._spares = 0  # spare calls that have started
+        self._for_idle: deque[asyncio.Future[None]] = deque()  # spare calls that have not
         self._mean_seconds = 0.0  # that a call took, weighted towards the latest
         self._measured = 0  # calls in that mean
+        self._lock = threading.Lock()  # of the two
+
+    @property
+    def threads(self) -> int:
+        """Calls that are computed at once."""
+        return self._threads
 
     @property
     def waiting(self) -> int:
@@ -115,9 +114,37 @@ class Pool:
         try:
             async with asyncio.timeout(seconds):
                 await self._turn(caller, admitted=admitted)
-                return await self._compute(functools.partial(self._timed, work, check))
+                timed = functools.partial(self._timed, work, check)
+                return await self._compute(timed, then=self._pass_on)
         except TimeoutError as exc:
             raise Timeout from exc
+        finally:
+            abandoned.set()
+
+    async def run_spare(self, work: Callable[[Grant], T], spare: Spare) -> T:
+        """Compute `work` on a thread that would be idle.
+
+        No call of `run` waits for it: when they need all threads, it goes on beside them only
+        until its next `grant`, and pauses there until a thread is idle again or `spare.needed` is
+        set. Work whose task is cancelled ends as that of `run` does.
+
+        Args:
+            work: called with a `Grant`, which it must ask before each run of a model.
+            spare: describes this call; may be used again for a later one.
+
+        Returns:
+            what `work` returns.
+        """
+        abandoned = threading.Event()
+
+        def check() -> None:
+            if abandoned.is_set():
+                raise Timeout
+
+        try:
+            await self._idle_thread()
+            counted = functools.partial(self._counted, work, spare, check)
+            return await self._compute(counted, then=self._end_spare)
         finally:
             abandoned.set()
 
@@ -138,6 +165,8 @@ class Pool:
     def shutdown(self) -> None:
         """Drop the calls that wait; those that compute may finish."""
         self._queue.cancel()
+        for place in self._for_idle:
+            place.cancel()
         self._executor.shutdown(wait=False, cancel_futures=True)
 
     async def _turn(self, caller: str, *, admitted: bool) -> None:
@@ -170,20 +199,50 @@ class Pool:
         place = self._queue.next()
         if place is None:
             self._idle += 1
+            self._start_spares()
         else:
             place.set_result(None)
 
-    async def _compute(self, work: Callable[[], T]) -> T:
+    async def _idle_thread(self) -> None:
+        """Wait until a thread is idle that no spare call uses."""
+        if self._idle > self._spares:
+            self._spares += 1
+            return
+        place = asyncio.get_running_loop().create_future()
+        self._for_idle.append(place)
+        try:
+            await place
+        except asyncio.CancelledError:
+            if not place.cancelled():  # it had been given a thread
+                self._end_spare()
+            raise
+        finally:
+            if place in self._for_idle:
+                self._for_idle.remove(place)
+
+    def _start_spares(self) -> None:
+        while self._for_idle and self._idle > self._spares:
+            place = self._for_idle.popleft()
+            if not place.done():  # unless its task was cancelled in this iteration of the loop
+                self._spares += 1
+                place.set_result(None)
+
+    def _end_spare(self) -> None:
+        self._spares -= 1
+        self._start_spares()
+
+    async def _compute(self, work: Callable[[], T], *, then: Callable[[], None]) -> T:
+        """Compute on a thread; `then` is called in the loop once that has ended."""
         loop = asyncio.get_running_loop()
 
         def free(_: object) -> None:
             with contextlib.suppress(RuntimeError):  # the event loop is closed already
-                loop.call_soon_threadsafe(self._pass_on)
+                loop.call_soon_threadsafe(then)
 
         try:
             future = self._executor.submit(contextvars.copy_context().run, work)
         except RuntimeError:  # no thread can be started
-            self._pass_on()
+            then()
             raise
         future.add_done_callback(free)
         try:
@@ -200,108 +259,19 @@ class Pool:
     def _busy(self, seconds: float) -> Busy:
         return Busy(headers={"Retry-After": str(max(1, math.ceil(seconds)))})
 
-    def _timed(self, work: Callable[[Grant], T], check: Callable[[], None]) -> T:
+    def _timed(self, work: Callable[[Grant], T], check: Check) -> T:
         check()
         start = time.monotonic()
-        with self._lock:
-            self._computing += 1
         try:
-            return work(functools.partial(self._granted, check))
+            return self._counted(work, None, check)
         finally:
             seconds = time.monotonic() - start
             with self._lock:
-                self._computing -= 1
                 self._measured += 1
                 weight = max(0.1, 1 / self._measured)
                 self._mean_seconds += weight * (seconds - self._mean_seconds)
 
-    @contextmanager
-    def _granted(self, check: Callable[[], None], needed: int) -> Iterator[int]:
+    def _counted(self, work: Callable[[Grant], T], spare: Spare | None, check: Check) -> T:
         check()
-        with self._freed:
-            self._wait_for(needed, check)
-            self._held_bytes += needed
-            cores = max(1, self._threads // max(1, self._computing))
-        try:
-            yield cores
-        finally:
-            with self._freed:
-                self._held_bytes -= needed
-                self._freed.notify_all()
-
-    def _wait_for(self, needed: int, check: Callable[[], None]) -> None:
-        ticket = object()
-        self._for_memory.append(ticket)
-        self._computing -= 1
-        try:
-            while self._for_memory[0] is not ticket or (
-                self._held_bytes and self._held_bytes + needed > self._run_bytes
-            ):
-                self._freed.wait(_CHECK_SECONDS)
-                check()
-        finally:
-            self._computing += 1
-            self._for_memory.remove(ticket)
-            self._freed.notify_all()
-
-
-class _Queue:
-    """A queue of places for each caller; the callers are served in turn.
-
-    A place is a future. Its result is set when it is given a thread, its exception when it is
-    dropped.
-    """
-
-    def __init__(self) -> None:
-        self._by_caller: dict[str, deque[asyncio.Future[None]]] = {}
-
-    def __len__(self) -> int:
-        return sum(map(len, self._by_caller.values()))
-
-    def before(self, caller: str) -> int:
-        """Count the places that are served before a new one of this caller."""
-        own = len(self._by_caller.get(caller, ()))
-        others = (places for name, places in self._by_caller.items() if name != caller)
-        return own + sum(min(len(places), own + 1) for places in others)
-
-    def join(self, caller: str) -> asyncio.Future[None]:
-        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._by_caller.setdefault(caller, deque()).append(place)
-        return place
-
-    def leave(self, caller: str, place: asyncio.Future[None]) -> None:
-        """Remove a place, if it is still in the queue."""
-        places = self._by_caller.get(caller, deque())
-        if place in places:
-            places.remove(place)
-        if not places:
-            self._by_caller.pop(caller, None)
-
-    def next(self) -> asyncio.Future[None] | None:
-        """Remove and return the first place of the caller whose turn it is; None if empty."""
-        while self._by_caller:
-            caller, places = next(iter(self._by_caller.items()))
-            place = places.popleft()
-            del self._by_caller[caller]
-            if places:
-                self._by_caller[caller] = places  # behind the other callers
-            if not place.done():
-                return place
-        return None
-
-    def is_shorter(self, caller: str) -> bool:
-        """Tell whether a caller would have fewer places than another, with one more."""
-        own = len(self._by_caller.get(caller, ())) + 1
-        return any(len(places) > own for places in self._by_caller.values())
-
-    def drop_last(self) -> asyncio.Future[None]:
-        """Remove and return the newest place of the caller with the most places."""
-        caller = max(self._by_caller, key=lambda name: len(self._by_caller[name]))
-        place = self._by_caller[caller][-1]
-        self.leave(caller, place)
-        return place
-
-    def cancel(self) -> None:
-        for places in self._by_caller.values():
-            for place in places:
-                place.cancel()
+        with self._grants.computing(spare):
+            return work(functools.partial(self._grants.granted, spare, check))

@@ -28,7 +28,8 @@ from ocr_runtime.documents.pdf_trust import reason_to_doubt
 from ocr_runtime.errors import OCRError
 from ocr_runtime.reading.own_text import lines_of
 from ocr_runtime.serving.forms import parse
-from ocr_runtime.serving.requests import OCRRequest, validate_request
+from ocr_runtime.serving.requests import OCRRequest
+from ocr_runtime.serving.validation import validate_request
 from tests.serving import ROOT
 
 from .mutations import mutate
