@@ -442,3 +442,26 @@ def test_the_processor_may_be_chosen_against_the_configuration(tmp_path, caplog)
     config.write_text("EngineConfig: {onnxruntime: {use_cuda: true}}")
     Engine(Settings(config=config, device="cpu"))
     assert caplog.records == []
+
+
+@pytest.mark.parametrize("cores", [1, 2, 5])
+def test_lines_recognised_side_by_side_are_read_alike_and_in_order(cores, standard):
+    page = PAGES["table.png"]
+    expected = read_lines(standard, page)
+    assert read_lines(standard, page, grant=lambda _: nullcontext(cores)) == expected
+
+
+@pytest.mark.parametrize("last", [3, 4, 6])
+def test_lines_side_by_side_end_with_their_call(last, standard):
+    runs = itertools.count(1)
+
+    def check(_: int) -> AbstractContextManager[int]:
+        if next(runs) >= last:
+            raise Timeout
+        return nullcontext(4)
+
+    with pytest.raises(Timeout):
+        read_lines(standard, PAGES["table.png"], grant=check)
+    asked = next(runs)
+    standard._helpers.submit(int).result()  # whatever was handed over has begun
+    assert next(runs) == asked + 1
