@@ -416,10 +416,21 @@ def test_it_is_lean():
     assert (whole < 560e6, compressed < 225 << 20) == (True, True), (whole, compressed)
 
 
+def test_with_openvino_it_computes_in_bfloat16_where_the_processor_does():
+    processor = Path("/proc/cpuinfo").read_text()
+    can = "avx512_bf16" in processor or "amx_bf16" in processor
+    with container("--env", "OCR_PROFILE=fast", image=f"{IMAGE}-openvino") as running:
+        assert running.texts("line.png") == TRUTH["line.png"]
+        assert ("computes in float32" in running.log()) == (not can)
+    more = (size(f"{IMAGE}-openvino") - size(IMAGE)) / 1e6
+    (said,) = re.findall(r"about (\d+) MB", (ROOT / "docs/operation.md").read_text())
+    assert more == pytest.approx(int(said), abs=15)
+
+
 @pytest.mark.skipif("BASE_OF_PACKAGES" not in os.environ, reason="the sizes shown are of that base")
 def test_the_images_are_as_large_as_the_documentation_says():
     _, section = (ROOT / "docs/operation.md").read_text().split("bentoml containerize", 1)
-    whole, most, ours, base = map(int, re.findall(r"(\d+) MB", section))
+    whole, most, _, ours, base = map(int, re.findall(r"(\d+) MB", section))
     assert size("made-with-podman") / 1e6 == pytest.approx(whole, abs=30)
     assert size(IMAGE) / 1e6 < most
     assert (size(IMAGE) - size("localhost/python")) / 1e6 == pytest.approx(ours, abs=10)
