@@ -91,7 +91,9 @@ def test_the_text_is_what_was_drawn(name, engine):
 
 
 @pytest.mark.slow
-def test_options_of_calls_that_overlap_never_touch(engine):
+@pytest.mark.parametrize("profile", ["engine", "standard", "fast"])
+def test_options_of_calls_that_overlap_never_touch(profile, request):
+    engine = request.getfixturevalue(profile)
     page = PAGES["table.png"]
     choices = [ReadingOptions(**options) for options in FLAGS + OPTIONS + [{}]]
     alone = [engine.read(PageImage.of(page), options) for options in choices]
