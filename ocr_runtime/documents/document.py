@@ -8,6 +8,9 @@ from typing import Literal, Protocol, Self
 from ocr_runtime.documents.images import PageImage
 from ocr_runtime.settings import Settings
 
+_MORE_OPEN_PDFS = 2
+"""How many PDFs may be open besides those that are being read: their requests go on soon."""
+
 TextLayer = Literal["never", "auto", "only"]
 """Whether a PDF's own text is taken in place of OCR: where it can be trusted, or always."""
 
@@ -20,11 +23,13 @@ class Limits:
         max_pixels: largest accepted width x height of a page.
         max_pages: how many pages may be asked for.
         page_seconds: how long opening a PDF, or rendering one of its pages, may take.
+        open_pdfs: how many processes of open PDFs are kept.
     """
 
     max_pixels: int
     max_pages: int
     page_seconds: float
+    open_pdfs: int = 4
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -32,6 +37,7 @@ class Limits:
             max_pixels=settings.max_pixels,
             max_pages=settings.max_pages,
             page_seconds=settings.page_seconds,
+            open_pdfs=settings.threads_per_worker + _MORE_OPEN_PDFS,
         )
 
 
