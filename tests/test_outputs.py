@@ -199,6 +199,7 @@ def test_the_header_is_read_as_rfc_9110_says(accept, expected):
     assert chosen(accept, ["text/plain", "text/markdown", "application/json"]) == expected
 
 
+NO_STAGE = dict.fromkeys(("use_det", "use_cls", "use_rec"), False)
 BAD = {
     "no file": (b"", {}, 400, "missing_image"),
     "plain text": (b"only some text, no document", {}, 415, "unsupported_document"),
@@ -208,6 +209,13 @@ BAD = {
     "dpi that is no number": (LINE, {"dpi": "fine"}, 400, "invalid_option"),
     "pages that are none": (LINE, {"pages": "one"}, 400, "invalid_option"),
     "an unknown text layer": (LINE, {"text_layer": "maybe"}, 400, "invalid_option"),
+    "nothing to do": (LINE, NO_STAGE, 400, "invalid_option"),
+    "nothing to do with several pages": (
+        scanned(LINE, LINE),
+        NO_STAGE | {"text_layer": "never"},
+        400,
+        "invalid_option",
+    ),
 }
 
 

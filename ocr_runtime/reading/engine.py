@@ -74,6 +74,14 @@ class Engine:
                 f"OCR_CONFIG={settings.config}: no page can be read with it: {reason(exc)}"
             ) from exc
 
+    def check(self, options: ReadingOptions) -> None:
+        """Check whether a page can be read with these options.
+
+        Raises:
+            InvalidOption: they turn off all three stages.
+        """
+        _check_that_a_stage_runs(_for_one_call(self._ocr, options, None))
+
     def read(
         self,
         image: PageImage,
@@ -101,12 +109,11 @@ class Engine:
             found.
 
         Raises:
-            InvalidOption: the options turn off all three stages.
+            InvalidOption: see `check`.
         """
         ocr = _for_one_call(self._ocr, options, grant)
         ocr.stage = stage
-        if not (ocr.use_det or ocr.use_cls or ocr.use_rec):
-            raise InvalidOption("use_det, use_cls and use_rec are all off: nothing is asked for.")
+        _check_that_a_stage_runs(ocr)
         stages = Stages(ocr, helpers=self._helpers, cores=lambda: self._cores(grant))
         try:
             own = _own_lines(ocr, stages, image)
@@ -203,6 +210,11 @@ def _check_that_options_are_applied() -> None:
     ignored = sorted(ReadingOptions.model_fields.keys() - applied)
     if ignored:
         raise NotImplementedError(f"nothing applies ReadingOptions.{ignored[0]}")
+
+
+def _check_that_a_stage_runs(ocr: BoundedRapidOCR) -> None:
+    if not (ocr.use_det or ocr.use_cls or ocr.use_rec):
+        raise InvalidOption("use_det, use_cls and use_rec are all off: nothing is asked for.")
 
 
 def _for_one_call(
