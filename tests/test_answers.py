@@ -3,6 +3,8 @@
 import asyncio
 import gc
 import threading
+import time
+from dataclasses import replace
 
 import pytest
 from pdfs import drawn, square
@@ -80,6 +82,23 @@ def test_the_process_of_a_pdf_ends_once_its_caller_hangs_up_while_a_page_is_read
 
     assert asyncio.run(hang_up()) == 1
     assert [process.poll() is not None for process in processes] == [True]
+
+
+def test_a_request_has_its_deadline_for_its_document_too():
+    seen = []
+
+    async def answer() -> None:
+        engine, pool = Pausing(asks=False), one_thread()
+        engine.go_on.set()
+        endpoint = replace(TEXT, write=lambda _, document, __: seen.append(document) or iter([""]))
+        await Answer(endpoint, lambda: FORM, engine=engine, pool=pool, settings=SETTINGS).send()
+        pool.shutdown()
+
+    start = time.monotonic()
+    asyncio.run(answer())
+    (document,) = seen
+    left = document.deadline - SETTINGS.timeout_seconds
+    assert start <= left <= time.monotonic()
 
 
 def test_the_process_of_a_pdf_ends_if_its_answer_cannot_be_sent(processes):

@@ -24,12 +24,15 @@ class Limits:
         max_pages: how many pages may be asked for.
         page_seconds: how long opening a PDF, or rendering one of its pages, may take.
         open_pdfs: how many processes of open PDFs are kept.
+        deadline: when nobody waits for the document any more, as `time.monotonic` counts; None:
+            never.
     """
 
     max_pixels: int
     max_pages: int
     page_seconds: float
     open_pdfs: int = 4
+    deadline: float | None = None
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -52,6 +55,7 @@ class Document(Protocol):
             first page of an image was asked for.
         numbers: the pages that were asked for, from 1, in the order of the document.
         password: with which it was opened, if it is encrypted.
+        deadline: see `Limits`.
         pages: how many pages the document has. Of animations that are no GIF only the first frame
             is a page; their `PageImage.pages` says how many frames they have.
     """
@@ -61,6 +65,7 @@ class Document(Protocol):
     numbers: Sequence[int]
     pages: int
     password: str | None
+    deadline: float | None
 
     def page(self, number: int) -> PageImage:
         """Decode or render one page.

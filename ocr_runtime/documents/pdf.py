@@ -75,6 +75,7 @@ class PdfDocument:
             dpi,
             (password or "")[:_MAX_PASSWORD] or None,
         )
+        self.deadline = limits.deadline
         self._ended = 0
         self.pages = 0
         self._process: PdfProcess | None = None

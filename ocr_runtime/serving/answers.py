@@ -10,6 +10,7 @@ import itertools
 import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import AbstractContextManager, suppress
+from dataclasses import replace
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -154,7 +155,8 @@ class Answer:
             sent = validate_request(form, self._endpoint.request, strict=self._settings.strict)
             options = sent.options.model_copy(update=dict(self._endpoint.reading))
             self._engine.check(options)
-            document = sent.open(Limits.of(self._settings))
+            limits = replace(Limits.of(self._settings), deadline=self._deadline)
+            document = sent.open(limits)
         with document:
             self._numbers = list(document.numbers)
             if document.pages > 1:
