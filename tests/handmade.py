@@ -21,6 +21,7 @@ class Handmade:
     format: str = "PNG"
     numbers: Sequence[int] = (1,)
     password: str | None = None
+    deadline: float | None = None
 
     def page(self, number: int) -> PageImage:
         assert number in self.numbers

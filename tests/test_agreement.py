@@ -1,6 +1,7 @@
 """Reading some lines of a page tells whether its own text is what is seen there."""
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,10 @@ from conftest import read_lines
 from pdfs import drawn
 from test_pdf_text import in_dejavu, mapped, page_of, reason_to_doubt, shuffled
 
+from ocr_runtime.documents.images import PageImage
+from ocr_runtime.documents.own_text import OwnText
 from ocr_runtime.reading.agreement import agree, lines_to_check
+from ocr_runtime.reading.layout import MOST_LINES
 from ocr_runtime.reading.own_text import lines_of
 from ocr_runtime.reading.page import Line, ReadingOptions
 
@@ -89,3 +93,37 @@ def test_lines_are_chosen_from_all_over_the_page_and_in_known_alphabets():
         "line number 20",
     ]
     assert lines_to_check(good[:2], most=5) == good[:2]
+
+
+def letters_apart(count: int, *, checked: bool) -> PageImage:
+    """An empty page whose own text is single letters, in no order."""
+    places = np.random.default_rng(0).permutation(count)
+    corners = np.stack([places % 60, places // 60], axis=1).astype(np.float32) * 20
+    boxes = np.hstack([corners, corners + 5])
+    text = replace(
+        OwnText.empty(),
+        text="".join(chr(0x4E00 + i) for i in range(count)),
+        tight=boxes,
+        loose=boxes,
+        origins=corners + np.float32([0, 5]),
+        directions=np.tile(np.float32([1, 0]), (count, 1)),
+        fonts=np.zeros(count, np.int32),
+        orders=np.zeros(count, np.int32),
+        marks=np.zeros(count, np.uint8),
+    )
+    white = PageImage.of(np.full((1100, 1200, 3), 255, np.uint8))
+    return replace(white, own_text=text, check_own_text=checked)
+
+
+def test_own_text_of_too_many_lines_is_read_by_ocr_or_left_in_the_order_of_the_file(standard):
+    """20,000 letters that stand alone took 46 seconds to be put in order."""
+    many, few = MOST_LINES + 1, MOST_LINES
+    options = ReadingOptions()
+    assert standard.read(letters_apart(many, checked=True), options).lines == []
+    page = standard.read(letters_apart(many, checked=False), options)
+    assert "".join(line.text for line in page.lines) == "".join(
+        chr(0x4E00 + i) for i in range(many)
+    )
+    arranged = standard.read(letters_apart(few, checked=True), options)
+    tops = [line.box[0][1] for line in arranged.lines]
+    assert (len(tops), tops) == (few, sorted(tops))

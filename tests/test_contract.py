@@ -15,7 +15,7 @@ import requests
 from conftest import DATA, TRUTH, encoded, page_bytes
 from PIL import Image
 
-from ocr_runtime.documents.images import decode
+from ocr_runtime.documents.images import FORMATS, decode
 from ocr_runtime.outputs.rapidocr import write
 from ocr_runtime.reading.page import ReadingOptions
 
@@ -520,6 +520,16 @@ def test_the_body_itself_may_be_the_file(method, content_type, server, line_answ
     response = requests.request(method, url, data=LINE, headers=headers)
     assert response.json() == line_answer
     assert response.headers["x-ocr-ignored"] == "lang"
+
+
+@pytest.mark.parametrize("content_type", ["", "application/x-www-form-urlencoded"])
+@pytest.mark.parametrize("kind", [*FORMATS, "PDF"])
+def test_a_file_of_any_format_is_recognised_as_the_body(kind, content_type, server):
+    """As curl sends it: -T states no content type, --data-binary that of a form."""
+    data = encoded(Image.new("RGB", (60, 40), "white"), kind)
+    headers = {"content-type": content_type} if content_type else {}
+    response = requests.put(server.url + "/text", data=data, headers=headers)
+    assert (response.status_code, response.text) == (200, "")
 
 
 def test_options_of_a_file_as_the_body_are_checked(server):

@@ -12,6 +12,7 @@ from layouts import KINDS, Pen, as_detected, drawn
 
 from ocr_runtime.reading.layout import arrange
 from ocr_runtime.reading.page import Block, Line
+from ocr_runtime.reading.stretches import Stretches
 
 PAGES = int(os.environ.get("LAYOUT_PAGES", "20"))
 """How many pages of each kind are tried, half of them skewed."""
@@ -334,3 +335,28 @@ def test_a_page_number_and_a_title_close_below_a_column_come_last():
         blocks = arrange([*columns, *footer])
         read = [each.text for block in blocks for each in block.lines]
         assert read == [each.text for each in [*columns, *footer]]
+
+
+def test_columns_that_take_too_much_work_to_find_are_read_row_by_row(monkeypatch):
+    """Columns of all widths within one another: these were weighed 65,000 times."""
+    weighed = 0
+    weigh = Stretches.are_columns
+
+    def counted(*arguments):
+        nonlocal weighed
+        weighed += 1
+        return weigh(*arguments)
+
+    monkeypatch.setattr(Stretches, "are_columns", counted)
+    dice = random.Random(0)
+    page = []
+    for i in range(1000):
+        columns = 2 ** (1 + i % 8)
+        wide, high = 1600 / columns, 2200 / 1000
+        left, top = wide * dice.randrange(columns), high * i
+        right, bottom = left + 0.9 * wide, top + 3 * high
+        box = [[left, top], [right, top], [right, bottom], [left, bottom]]
+        page.append(Line(text="some words of it", score=1, box=box))
+    blocks = arrange(page)
+    assert sorted(map(id, lines_of(blocks))) == sorted(map(id, page))
+    assert 1000 < weighed < 30_000

@@ -9,6 +9,7 @@ import pytest
 import requests
 from conftest import DATA, TRUTH, encoded, page_bytes
 from fpdf import FPDF
+from pdfs import encrypted
 from PIL import Image
 from serving import serving
 from test_contract import assert_error
@@ -199,6 +200,8 @@ def test_the_header_is_read_as_rfc_9110_says(accept, expected):
     assert chosen(accept, ["text/plain", "text/markdown", "application/json"]) == expected
 
 
+LETTER = "Dear reader, this is a letter."
+NO_STAGE = dict.fromkeys(("use_det", "use_cls", "use_rec"), False)
 BAD = {
     "no file": (b"", {}, 400, "missing_image"),
     "plain text": (b"only some text, no document", {}, 415, "unsupported_document"),
@@ -208,6 +211,13 @@ BAD = {
     "dpi that is no number": (LINE, {"dpi": "fine"}, 400, "invalid_option"),
     "pages that are none": (LINE, {"pages": "one"}, 400, "invalid_option"),
     "an unknown text layer": (LINE, {"text_layer": "maybe"}, 400, "invalid_option"),
+    "nothing to do": (LINE, NO_STAGE, 400, "invalid_option"),
+    "nothing to do with several pages": (
+        scanned(LINE, LINE),
+        NO_STAGE | {"text_layer": "never"},
+        400,
+        "invalid_option",
+    ),
 }
 
 
@@ -216,6 +226,33 @@ BAD = {
 def test_bad_input_gets_a_clear_error(case, name, post):
     data, query, status, code = BAD[case]
     assert_error(post(name, data, **query), status, code)
+
+
+@pytest.mark.parametrize("password", ["null", '"quoted"', '"', "geheim"])
+def test_a_password_is_taken_as_it_is_sent(password, server):
+    data = encrypted(written(LETTER), user=password)
+    url, file = f"{server.url}/text", {"file": data}
+    answers = [
+        requests.post(url, data={"password": password}, files=file),
+        requests.post(url, data={"password": password, "data": base64.b64encode(data)}),
+        requests.put(url, data=data, params={"password": password}),
+    ]
+    assert [LETTER in answer.text for answer in answers] == [True] * 3
+
+
+@pytest.mark.parametrize("password", ["null", '"quoted"', "geheim"])
+def test_a_password_of_bentomls_client_is_the_one_that_it_was_given(password, server):
+    """Which sends it as JSON, and no password as null."""
+    url = f"{server.url}/text"
+
+    def post(password: str | None) -> requests.Response:
+        return requests.post(url, data={"password": json.dumps(password)}, files={"file": data})
+
+    data = encrypted(written(LETTER), user=password)
+    assert LETTER in post(password).text
+    assert_error(post("wrong"), 400, "wrong_password")
+    if password != "null":
+        assert_error(post(None), 400, "password_required")
 
 
 def test_one_page_is_a_picture_and_several_are_a_zip_of_pictures(post):

@@ -406,3 +406,35 @@ def test_the_process_of_a_pdf_sees_no_environment(monkeypatch):
     with opened(drawn(square)) as document:
         environ = Path(f"/proc/{document._process._process.pid}/environ")
         assert b"secret" not in environ.read_bytes()
+
+
+def test_of_many_open_documents_those_used_last_keep_their_processes():
+    """Each may take some hundred megabytes; 30 requests had 30."""
+    two = drawn(square, square)
+    limits = Limits(max_pixels=50_000_000, max_pages=9, page_seconds=20, open_pdfs=3)
+    documents = [opened(two, dpi=72, limits=limits) for _ in range(6)]
+
+    def alive() -> list[int]:
+        return [i for i, each in enumerate(documents) if each._process._process.poll() is None]
+
+    assert alive() == [3, 4, 5]
+    assert place_of_red(documents[0].page(1).pixels) == place_of_red(documents[0].page(2).pixels)
+    assert alive() == [0, 4, 5]
+    documents[4].page(1)
+    documents[1].page(2)
+    assert alive() == [0, 1, 4]
+    for document in documents:
+        document.close()
+    assert alive() == []
+
+
+def test_a_process_in_use_is_not_ended_for_another_document():
+    limits = Limits(max_pixels=50_000_000, max_pages=9, page_seconds=20, open_pdfs=1)
+    data = drawn(*[square] * 4)
+
+    def read(_: int) -> int:
+        with opened(data, dpi=72, limits=limits) as document:
+            return len([document.page(number) for number in document.numbers])
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(read, range(8))) == [4] * 8

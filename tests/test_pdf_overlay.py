@@ -1,6 +1,7 @@
 """PDFs whose text can be found and copied: of PDFs, whose pages stay as they are."""
 
 import io
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from handmade import UNREAD, Handmade, line, page
 from pikepdf import Array, Dictionary, Name
 from test_searchable_pdf import copied, places, shown
 
-from ocr_runtime.errors import UnsupportedDocument
+from ocr_runtime.errors import Timeout, UnsupportedDocument
 from ocr_runtime.outputs import pdf, pdf_overlay
 from ocr_runtime.reading.page import Block
 
@@ -187,6 +188,15 @@ def test_damaged_files_are_mended_or_refused():
     assert copied(after) == "found again"
     with pytest.raises(UnsupportedDocument, match="No text can be added to this PDF"):
         written(b"%PDF-1.7\nnothing")
+
+
+@pytest.mark.parametrize("seconds_left", [-1, 0.01])
+def test_writing_ends_at_the_deadline(seconds_left):
+    described = Handmade(
+        data=saved(blank()), format="PDF", deadline=time.monotonic() + seconds_left
+    )
+    with pytest.raises(Timeout):
+        list(pdf.write_pages([READ], described))
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 import io
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pikepdf
@@ -14,7 +15,7 @@ from test_documents import opened
 
 from ocr_runtime.documents.images import PageImage
 from ocr_runtime.documents.own_text import OwnText
-from ocr_runtime.documents.pdf_trust import reason_to_doubt
+from ocr_runtime.documents.pdf_trust import reason_to_doubt, trusted
 
 
 def page_of(data: bytes, **options: object) -> PageImage:
@@ -395,3 +396,60 @@ def test_a_page_of_endless_text_is_read_by_ocr_or_refused():
     data = with_prefix(drawn(text_page), b"BT /F1 1 Tf " + line.encode() * 120 + b"ET ")
     with opened(data, text_layer="auto") as document:
         assert document.page(1).own_text is None
+
+
+def test_of_many_pictures_each_hides_what_was_drawn_before_it_and_lies_below_it():
+    random = np.random.default_rng(0)
+    width, height, side = 1000, 1400, 20
+    cells = np.array([(x, y) for y in range(height // side) for x in range(width // side)])
+    corners = np.float32(side * cells)
+    characters, pictures = len(cells), 100
+    places = np.float32(side * random.integers(0, (width // side, height // side), (pictures, 2)))
+    text = replace(
+        OwnText.empty(),
+        text="".join(chr(0x4E00 + i) for i in range(characters)),
+        tight=np.hstack([corners + 5, corners + 15]),
+        loose=np.hstack([corners, corners + side]),
+        origins=corners + np.float32([5, 15]),
+        directions=np.tile(np.float32([1, 0]), (characters, 1)),
+        fonts=np.zeros(characters, np.int32),
+        orders=np.int32(random.integers(0, 200, characters)),
+        marks=np.zeros(characters, np.uint8),
+        pictures=np.hstack([places, places + side * np.float32(random.integers(1, 3, (100, 2)))]),
+        picture_orders=np.int32(random.permutation(200)[:pictures]),
+        opaque=random.random(pictures) < 0.9,
+    )
+    middles = corners + side / 2
+    left = ""
+    for character, middle, order in zip(text.text, middles, text.orders, strict=True):
+        over = (text.pictures[:, :2] < middle).all(axis=1) & (middle < text.pictures[:, 2:]).all(
+            axis=1
+        )
+        if not (over & text.opaque & (text.picture_orders > order)).any():
+            left += character
+    pixels = np.uint8(random.integers(0, 256, (height, width, 3)))
+    found = trusted(text, pixels)
+    assert found is not None
+    assert 0.9 * characters < len(left) < characters
+    assert found.text == left
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "doubt"),
+    [
+        (0, 2000, None),
+        (0, 2001, "more pictures over the text than are looked at"),
+        (5000, 10, None),
+    ],
+)
+def test_the_number_of_pictures_over_the_text_is_bounded(before, after, doubt):
+    """Finding what each of 50,000 hides took a minute."""
+    one = b"q 1 0 0 1 1 1 cm /I1 Do Q\n"
+
+    def change(pdf: pikepdf.Pdf) -> None:
+        text = b"q " + pdf.pages[0].Contents.read_bytes() + b" Q\n"
+        pdf.pages[0].obj.Contents = pdf.make_stream(before * one + text + after * one)
+
+    black = picture(Image.new("L", (1, 1)), x=1, y=1, w=1, h=1)
+    data = changed(drawn(lambda pdf: (black(pdf), text_page(pdf))), change)
+    assert doubted(data) == doubt

@@ -42,6 +42,7 @@ class ImageDocument:
     ) -> None:
         self.data = data
         self.password: str | None = None
+        self.deadline = limits.deadline
         self._own_text = OwnText.empty() if text_layer == "only" else None
         self._max_pixels = limits.max_pixels
         self._directories: list[int] = []
@@ -99,6 +100,7 @@ class FirstPage:
         self.data = data
         self.format = ""
         self.password: str | None = None
+        self.deadline = limits.deadline
         self.numbers: Sequence[int] = [1]
         self.pages = 1
         self._max_pixels = limits.max_pixels

@@ -60,6 +60,8 @@ _SIGNATURES = (
     b"II+\0",
     b"MM\0+",
 )
+_BMP_HEADER_BYTES = (12, 40, 52, 56, 64, 108, 124)
+"""The size of its header is what tells a BMP from other files that begin with "BM"."""
 _PREPARE: dict[bytes | tuple[bytes, ...], Callable[[bytes], EncodedImage]] = {
     png.SIGNATURE: png.prepare,
     jpeg.SIGNATURE: jpeg.prepare,
@@ -153,6 +155,8 @@ class UnknownFormat(UnsupportedImage):
 def is_image(data: bytes) -> bool:
     """Whether a file begins as an image of an accepted format does, whatever follows."""
     if "AVIF" in FORMATS and avif.is_avif(data):
+        return True
+    if data[:2] == b"BM" and int.from_bytes(data[14:18], "little") in _BMP_HEADER_BYTES:
         return True
     return data.startswith(_SIGNATURES) or (data[:4] == b"RIFF" and data[8:12] == b"WEBP")
 

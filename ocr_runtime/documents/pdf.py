@@ -1,10 +1,12 @@
 """The bytes of a PDF -> a document, each of its pages rendered in the process of this document."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Self
 
 from ocr_runtime.documents.document import Limits, TextLayer
 from ocr_runtime.documents.images import PageImage
+from ocr_runtime.documents.open_pdfs import OpenPdfs
 from ocr_runtime.documents.own_text import OwnText
 from ocr_runtime.documents.page_numbers import select
 from ocr_runtime.documents.pdf_process import Answer, PdfCrash, PdfProcess, PdfTimeout
@@ -27,8 +29,14 @@ _MAX_ENDED = 3
 """How many pages of a document may crash or hang before no further one is tried."""
 
 
+_open_pdfs = OpenPdfs()
+
+
 class PdfDocument:
-    """A PDF as a `Document`. Its process is started anew for the page after one that ended it.
+    """A PDF as a `Document`.
+
+    Its process is started anew for the page after one that ended it, or if it was ended while other
+    documents were read, see `OpenPdfs`.
 
     Args:
         data: the file.
@@ -67,14 +75,17 @@ class PdfDocument:
             dpi,
             (password or "")[:_MAX_PASSWORD] or None,
         )
+        self.deadline = limits.deadline
         self._ended = 0
-        self._process, self.pages = self._open()
+        self.pages = 0
+        self._process: PdfProcess | None = None
         try:
-            if not self.pages:
-                raise EmptyDocument
-            self.numbers: Sequence[int] = select(pages, count=self.pages, most=limits.max_pages)
+            with self._opened():
+                if not self.pages:
+                    raise EmptyDocument
+                self.numbers: Sequence[int] = select(pages, count=self.pages, most=limits.max_pages)
         except OCRError:
-            self._process.end()
+            self.close()
             raise
 
     def page(self, number: int) -> PageImage:
@@ -85,13 +96,12 @@ class PdfDocument:
             ImageTooLarge: it has more than the accepted pixels even at 72 dpi.
             PageTooSlow: it takes too long.
         """
-        if self._process.ended:
-            if self._ended >= _MAX_ENDED:
-                raise UnsupportedDocument(f"Page {number} was not tried, as others failed.")
-            self._process, _ = self._open()
+        if self._ended >= _MAX_ENDED:
+            raise UnsupportedDocument(f"Page {number} was not tried, as others failed.")
         try:
-            asked = {"index": number - 1, "dpi": self._dpi, "text": self._text_layer != "never"}
-            answer = self._process.ask(asked, seconds=self._limits.page_seconds)
+            with self._opened() as process:
+                asked = {"index": number - 1, "dpi": self._dpi, "text": self._text_layer != "never"}
+                answer = process.ask(asked, seconds=self._limits.page_seconds)
         except PdfTimeout as exc:
             self._ended += 1
             seconds = f"{self._limits.page_seconds:g} seconds"
@@ -102,6 +112,18 @@ class PdfDocument:
         if "failure" in answer.reply:
             raise self._failure(number, *answer.reply["failure"])
         return self._page_image(number, answer)
+
+    @contextmanager
+    def _opened(self) -> Iterator[PdfProcess]:
+        """Use the process, or a new one if that was ended."""
+        usable = _open_pdfs.take(self._process, most=self._limits.open_pdfs)
+        try:
+            if self._process is None or not usable:
+                self._process = None
+                self._process, self.pages = self._open()
+            yield self._process
+        finally:
+            _open_pdfs.leave(self._process)
 
     def _open(self) -> tuple[PdfProcess, int]:
         """Start a process; return it with the number of pages."""
@@ -156,8 +178,13 @@ class PdfDocument:
             return text
         return None if counts["cut_off"] else trusted(text, answer.pixels)
 
+    def close(self) -> None:
+        """End the process."""
+        if self._process is not None:
+            self._process.end()
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.end()
+        self.close()

@@ -31,11 +31,12 @@ def broken(rows: Sequence[Sequence[Line]]) -> list[str]:
     if not rows:
         return []
     lengths = [_length(row) for row in rows]
+    longest = max(lengths)
     lines = [[text_of(rows[0])]]
     for (row, after), length in zip(pairwise(rows), lengths, strict=False):
         text, word = text_of(row), _first_word(text_of(after))
         character = length / len(text)
-        if length + (1 + len(word) + _SLACK) * character < max(lengths):
+        if length + (1 + len(word) + _SLACK) * character < longest:
             lines.append([])
         lines[-1].append(text_of(after))
     return [joined(line) for line in lines]

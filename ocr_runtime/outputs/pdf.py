@@ -42,6 +42,7 @@ def write_pages(pages: Iterable[Page | UnreadPage], document: Document) -> Itera
 
     Raises:
         UnsupportedDocument: no text can be added to this PDF.
+        Timeout: there is no time left for that.
     """
     codes = Codes()
     file = PdfFile(codes)
@@ -52,7 +53,11 @@ def write_pages(pages: Iterable[Page | UnreadPage], document: Document) -> Itera
             yield b""
         layers += file.end()
         yield from pdf_overlay.overlaid(
-            document.data, b"".join(layers), numbers=document.numbers, password=document.password
+            document.data,
+            b"".join(layers),
+            numbers=document.numbers,
+            password=document.password,
+            deadline=document.deadline,
         )
         return
     yield from file.start()

@@ -22,10 +22,13 @@ import numpy as np
 from ocr_runtime.reading.boxes import Boxes, Flags, Floats, Ids, beside, quantile
 from ocr_runtime.reading.gutters import Side, gutters, neighbours
 from ocr_runtime.reading.prose import continues, is_text
-from ocr_runtime.reading.stretches import Stretches
+from ocr_runtime.reading.stretches import Stretches, TooMuchWork, Work
 
 _MOST_BREAKS = 4
 """How many gaps between an upper and a lower part are tried, the widest first."""
+_MOST_WORK = 300_000_000
+"""In comparisons of two lines, see `Work`: 2.5 seconds. The hardest of 800 pages that
+tests/layouts.py draws takes a tenth; 500 lines that overlap in columns of all widths took more."""
 
 
 def zones(boxes: Boxes, ids: Ids, rules: Floats) -> Iterator[Ids]:
@@ -37,12 +40,17 @@ def zones(boxes: Boxes, ids: Ids, rules: Floats) -> Iterator[Ids]:
         rules: float64 (k, 3), the horizontal rules of the page: y, left end, right end.
 
     Yields:
-        The lines of one zone, in no order; each line comes once.
+        The lines of one zone, in no order; each line comes once. Where it takes too much work to
+        divide on, the zones are as large as they are then.
     """
-    left = [ids]
+    left, work = [ids], Work(_MOST_WORK)
     while left:
         ids = left.pop()
-        parts = _Region(boxes[ids], rules).cut()
+        try:
+            parts = _Region(boxes[ids], rules, work).cut()
+        except TooMuchWork:
+            yield from [ids, *reversed(left)]
+            return
         if len(parts) == 1:
             yield ids
         else:
@@ -54,6 +62,7 @@ class _Region:
 
     Args:
         rules: see `zones`.
+        work: what may still be spent on the page.
         order: the lines from top to bottom.
         pieces, gaps: the same, divided where nothing stands for more than the height of a line,
             and how high these gaps are.
@@ -62,9 +71,11 @@ class _Region:
         gutters: x of each.
     """
 
-    def __init__(self, boxes: Boxes, rules: Floats) -> None:
+    def __init__(self, boxes: Boxes, rules: Floats, work: Work) -> None:
+        work.spend(len(boxes) ** 2)
         self.boxes = boxes
         self.rules = rules
+        self.work = work
         self.order = np.lexsort((boxes.left, boxes.middle))
         after, before = neighbours(boxes)
         self.sides = (
@@ -72,7 +83,7 @@ class _Region:
             Side(boxes.mirrored(), inward=before, outward=after),
         )
         self.gutters = gutters(boxes, after)
-        self.stretches = Stretches(boxes, self.sides, self.gutters)
+        self.stretches = Stretches(boxes, self.sides, self.gutters, work)
         self.height = self.stretches.height
         self.pieces, self.gaps = self.stretches.pieces(self.order)
         alone = (after == len(boxes)) & (before == len(boxes))
@@ -91,7 +102,8 @@ class _Region:
             if most >= len(self.boxes):
                 break
             halves = [np.concatenate(half) for half in _split(self.pieces, last + 1)]
-            parted = sum(_Region(self.boxes[half], self.rules).best_cut()[1] for half in halves)
+            regions = (_Region(self.boxes[half], self.rules, self.work) for half in halves)
+            parted = sum(region.best_cut()[1] for region in regions)
             if parted > most:
                 best, most = halves, parted
         return best
@@ -117,6 +129,7 @@ class _Region:
             column apart above or below counts less.
         """
         boxes = self.boxes
+        self.work.spend(100 * len(boxes))
         slack = np.minimum(boxes.slack, 1.5 * quantile(boxes.slack, 0.5))
         left = boxes.right <= x + slack
         right = (boxes.left >= x - slack) & ~left
@@ -133,7 +146,9 @@ class _Region:
             columns = None if barrier[start] else self.stretches.columns_of(stretch, left, right)
             below = boxes[stretch[(left | right)[stretch]]]
             differs = was_cut != (columns is not None) and start not in ruled
-            torn += differs and continues(above, below)
+            if differs:
+                self.work.spend(len(above) * len(below))
+                torn += continues(above, below)
             above, was_cut = below, columns is not None
             if columns is None:
                 loose.append(stretch)

@@ -23,7 +23,7 @@ from ocr_runtime.reading.agreement import agree, lines_to_check
 from ocr_runtime.reading.bounded_rapidocr import BoundedRapidOCR, Stage
 from ocr_runtime.reading.boxes import skew
 from ocr_runtime.reading.exact import read_exactly
-from ocr_runtime.reading.layout import arrange
+from ocr_runtime.reading.layout import MOST_LINES, arrange
 from ocr_runtime.reading.loading import STAGES, WORD, load_rapidocr, reason
 from ocr_runtime.reading.orientation import boxes_as_sent, turned
 from ocr_runtime.reading.own_text import upright_lines
@@ -74,6 +74,14 @@ class Engine:
                 f"OCR_CONFIG={settings.config}: no page can be read with it: {reason(exc)}"
             ) from exc
 
+    def check(self, options: ReadingOptions) -> None:
+        """Check whether a page can be read with these options.
+
+        Raises:
+            InvalidOption: they turn off all three stages.
+        """
+        _check_that_a_stage_runs(_for_one_call(self._ocr, options, None))
+
     def read(
         self,
         image: PageImage,
@@ -85,8 +93,9 @@ class Engine:
         """Find and read the lines of one page. Any number of threads may call this at once.
 
         Args:
-            image: the page. If it brings its own text, that is taken without OCR; if
-                that text is to be checked, only where a few of its lines are read alike.
+            image: the page. If it brings its own text, that is taken without OCR; if that text is
+                to be checked, only where it has no more than `MOST_LINES` lines, of which a few
+                are read alike.
             options: of this page only; None takes the configured default.
             grant: called before each run of a model with the bytes of memory that the run needs;
                 it waits until the run may start, and its context gives the number of cores that
@@ -100,21 +109,22 @@ class Engine:
             found.
 
         Raises:
-            InvalidOption: the options turn off all three stages.
+            InvalidOption: see `check`.
         """
         ocr = _for_one_call(self._ocr, options, grant)
         ocr.stage = stage
-        if not (ocr.use_det or ocr.use_cls or ocr.use_rec):
-            raise InvalidOption("use_det, use_cls and use_rec are all off: nothing is asked for.")
+        _check_that_a_stage_runs(ocr)
         stages = Stages(ocr, helpers=self._helpers, cores=lambda: self._cores(grant))
         try:
-            lines, angle = _own_lines(ocr, stages, image) or self._lines(
-                ocr, stages, image.pixels, options
-            )
+            own = _own_lines(ocr, stages, image)
+            lines, angle = own or self._lines(ocr, stages, image.pixels, options)
         finally:
             self._arena.tidy()
         height, width = image.pixels.shape[:2]
-        blocks = self._blocks(lines, turned(image.pixels, angle), options)
+        if own and len(lines) > MOST_LINES:
+            blocks = _one_block(lines)  # in the order of the file
+        else:
+            blocks = self._blocks(lines, turned(image.pixels, angle), options)
         page = Page(width=width, height=height, blocks=blocks, orientation=angle, skew=skew(lines))
 
         def as_sent(box: Box) -> Box:
@@ -159,15 +169,19 @@ class Engine:
         self, lines: list[Line], pixels: np.ndarray, options: ReadingOptions
     ) -> list[Block]:
         layout = options.layout or self._settings.layout or self._auto("none")
-        if layout == "auto":
+        if layout == "auto" and len(lines) <= MOST_LINES:
             return arrange(lines, pixels)
         if self._settings.profile != "exact":
             lines = in_rapidocrs_order(lines)
-        return [Block(rows=[[line] for line in lines])] if lines else []
+        return _one_block(lines)
 
     def _auto(self, otherwise: str) -> str:
         """Return the default of an option that the profile `exact` leaves off."""
         return otherwise if self._settings.profile == "exact" else "auto"
+
+
+def _one_block(lines: list[Line]) -> list[Block]:
+    return [Block(rows=[[line] for line in lines])] if lines else []
 
 
 def _own_lines(
@@ -176,7 +190,10 @@ def _own_lines(
     """Take the own text of a page, and tell its angle; None if it has none that can be believed."""
     if image.own_text is None:
         return None
-    lines, angle = upright_lines(image, words=ocr.return_word_box)
+    most = MOST_LINES + 1 if image.check_own_text else None
+    lines, angle = upright_lines(image, words=ocr.return_word_box, most=most)
+    if most and len(lines) == most:
+        return None
     checked = lines_to_check(lines) if image.check_own_text else []
     boxes = np.array([line.box for line in checked], np.float32)
     readings = stages.recognise(cut(turned(image.pixels, angle), boxes))
@@ -193,6 +210,11 @@ def _check_that_options_are_applied() -> None:
     ignored = sorted(ReadingOptions.model_fields.keys() - applied)
     if ignored:
         raise NotImplementedError(f"nothing applies ReadingOptions.{ignored[0]}")
+
+
+def _check_that_a_stage_runs(ocr: BoundedRapidOCR) -> None:
+    if not (ocr.use_det or ocr.use_cls or ocr.use_rec):
+        raise InvalidOption("use_det, use_cls and use_rec are all off: nothing is asked for.")
 
 
 def _for_one_call(

@@ -6,8 +6,8 @@ from ocr_runtime.reading.boxes import Boxes, Floats, Ids, beside, quantile
 
 _MOST_GUTTERS = 16
 """How many gutters of a set of lines are tried, those with the most gaps first."""
-_CHUNK = 512
-"""How many lines are compared with all others at once, which bounds the memory."""
+_CHUNK = 64
+"""How many lines, from top to bottom, are compared at once with those at the same height."""
 _LAP = 0.25
 """Share of a line's height from which on lines overlap enough to be neighbours."""
 _FEWEST_GAPS = 0.04
@@ -30,13 +30,18 @@ def _followers(boxes: Boxes) -> Ids:
     """Find for each line the nearest to the right."""
     count = len(boxes)
     centre = boxes.left + boxes.right
-    order = np.argsort(boxes.left, kind="stable")
+    by_left = np.argsort(boxes.left, kind="stable")
+    by_middle = np.argsort(boxes.middle, kind="stable")
     following = np.full(count, count)
     for start in range(0, count, _CHUNK):
-        some = slice(start, start + _CHUNK)
-        line, others = boxes[some], boxes[order]
+        some = by_middle[start : start + _CHUNK]
+        line = boxes[some]
+        near = boxes.top[by_left] <= line.bottom.max()
+        near &= boxes.bottom[by_left] >= line.top.min()
+        order = by_left[near]
+        others = boxes[order]
         later = np.greater_equal(others.left[None], (line.right - line.slack)[:, None])
-        later &= np.greater(centre[order][None], centre[some, None])
+        later &= np.greater(centre[order][None], centre[some][:, None])
         found = np.logical_and(beside(line, others), later)
         lap = np.minimum(others.bottom[None], line.bottom[:, None])
         lap -= np.maximum(others.top[None], line.top[:, None])

@@ -16,6 +16,10 @@ from ocr_runtime.reading.rows import Row, is_table, paragraphs, rows
 from ocr_runtime.reading.rules import Rules, find_rules
 from ocr_runtime.reading.tables import Cells, columns_of, ruled_tables
 
+MOST_LINES = 3000
+"""How many lines are put in order, which takes 3 seconds at most. A page of a newspaper has some
+hundred; 20,000 letters that stand alone took 46 seconds."""
+
 _PITCH = 1.3
 """Distance of the lines that stand for a table in the search for columns, in their heights."""
 

@@ -9,6 +9,7 @@ import math
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 
@@ -34,12 +35,15 @@ _LIGATURES = {code: unicodedata.normalize("NFKC", chr(code)) for code in range(0
 _UNSEEN = dict.fromkeys((0xAD, 0x200B, 0x200C, 0x200D, 0xFEFF), "")  # soft hyphen, zero widths
 
 
-def upright_lines(image: PageImage, *, words: bool) -> tuple[list[Line], Angle]:
+def upright_lines(
+    image: PageImage, *, words: bool, most: int | None = None
+) -> tuple[list[Line], Angle]:
     """Read the own text of a page.
 
     Args:
         image: a page with its own text.
         words: whether lines get their words.
+        most: see `lines_of`.
 
     Returns:
         The lines, boxes in pixels of the upright page, and the clockwise angle that brings the
@@ -55,9 +59,11 @@ def upright_lines(image: PageImage, *, words: bool) -> tuple[list[Line], Angle]:
         # The page is the upright page turned back.
         return list(boxes_as_sent(np.array(box), (360 - angle) % 360, width, height).tolist())
 
-    block = Block(rows=[[line] for line in lines_of(text)])
-    page = Page(width=width, height=height, blocks=[block])
-    lines = page.mapped(upright, width=width, height=height).lines
+    lines = lines_of(text, most=most)
+    if angle:
+        block = Block(rows=[[line] for line in lines])
+        page = Page(width=width, height=height, blocks=[block])
+        lines = page.mapped(upright, width=width, height=height).lines
     return [line if words else replace(line, words=None) for line in lines], angle
 
 
@@ -69,23 +75,20 @@ def _angle(directions: np.ndarray) -> Angle:
     return angles[int(turns.argmax())]
 
 
-def lines_of(text: OwnText) -> list[Line]:
+def lines_of(text: OwnText, *, most: int | None = None) -> list[Line]:
     """Divide a page's own text into lines and words.
 
     Args:
         text: of the page. What has no meaning, as a control character, is left out.
+        most: how many lines; further ones are not looked at. None: all.
 
     Returns:
         In the order of the file, each with the score 1 and its words; boxes in pixels of the page.
     """
     text = with_accents(text)
     frames = _Frames(text)
-    found = []
-    for run in _runs(text, frames):
-        line = _line(text, frames, run)
-        if line:
-            found.append(line)
-    return found
+    found = (_line(text, frames, run) for run in _runs(text, frames))
+    return list(islice((line for line in found if line), most))
 
 
 class _Frames:

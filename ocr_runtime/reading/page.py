@@ -72,7 +72,8 @@ class ReadingOptions(BaseModel):
     layout: Literal["auto", "none"] | None = Field(
         default=None,
         description="`auto`: lines in reading order, columns one after the other, tables row by "
-        "row; `none`: in the order of RapidOCR, by their top edges.",
+        "row; `none`: in the order of RapidOCR, by their top edges. Of a page with more than 3,000 "
+        "lines, `none` is taken, and the own text of a PDF stays in the order of the file.",
     )
     return_single_char_box: bool | None = Field(
         default=None,

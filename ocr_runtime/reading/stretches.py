@@ -23,18 +23,48 @@ _ONE_A_ROW = 1.2
 _MOST_SPANNING = 8
 """How many lines above the columns are looked at as headings of several columns."""
 
+_WORK_OF_A_CALL = 20_000
+"""How long a look at some lines takes, whatever their number, in comparisons of two."""
+
+
+class TooMuchWork(Exception):
+    """The columns of a page take more work to find than may be spent on it."""
+
+
+class Work:
+    """What may still be spent on a page.
+
+    Args:
+        left: how many comparisons of two lines.
+    """
+
+    def __init__(self, left: int) -> None:
+        self._left = left
+
+    def spend(self, comparisons: int) -> None:
+        """Account for some work.
+
+        Raises:
+            TooMuchWork: there is not so much left.
+        """
+        self._left -= comparisons
+        if self._left < 0:
+            raise TooMuchWork
+
 
 class Stretches:
-    """Stretches of the gutters of a region.
+    """Stretches of the gutters of a region. All methods may raise `TooMuchWork`.
 
     Args:
         boxes: the lines of the region.
         sides: the lines as they are seen from the left and, mirrored, from the right.
         gutters: float64 (k,): x of the region's gutters.
+        work: what may still be spent on the page.
     """
 
-    def __init__(self, boxes: Boxes, sides: tuple[Side, Side], gutters: Floats) -> None:
+    def __init__(self, boxes: Boxes, sides: tuple[Side, Side], gutters: Floats, work: Work) -> None:
         self.boxes = boxes
+        self.work = work
         self.sides = sides
         self.gutters = gutters
         self.height = quantile(boxes.height, 0.5)
@@ -64,6 +94,7 @@ class Stretches:
         Returns:
             The weight of the evidence, and the parts; None if there are no columns.
         """
+        self.work.spend(_WORK_OF_A_CALL)
         spanning = self._spanning(stretch, left, right)
         pieces, gaps = self.pieces(stretch[spanning:])
         first, last = 0, len(pieces)
@@ -92,12 +123,15 @@ class Stretches:
         row.
         """
         boxes = self.boxes[piece]
-        row = beside(boxes, boxes[[int(boxes.middle.argmax())]])[:, 0]
+        last = int(boxes.middle.argmax())
+        row = beside(boxes, boxes[[last]])[:, 0]
+        row[last] = True  # where it has no height too
         own = next((side[piece] for side in sides if side[piece][row].all()), None)
         if own is None or not (own & ~row).any():
             return [piece]
         gap = boxes.top[row].min() - boxes.bottom[~row].max()
         column, found = boxes[own & ~row], boxes[row]
+        self.work.spend(len(column) ** 2)
         several = len(found) > 1 and beside(column, column).sum(1).mean() < _ONE_A_ROW
         number = len(found) == 1 and not found.wordy[0] and found.width[0] < 3 * found.height[0]
         if gap < _FOOTER_GAP * self.height or not (several or number):
@@ -162,6 +196,7 @@ class Stretches:
         """
         if min(len(left), len(right)) < 2:
             return 0.0
+        self.work.spend(_WORK_OF_A_CALL + 10 * len(self.boxes))
         sides = list(zip(self.sides, (left, right), strict=True))
         near = [view.edge(ids) for view, ids in sides]
         gutter = -sum(quantile(edge.right, 0.9) for edge in near)

@@ -10,10 +10,12 @@ import itertools
 import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import AbstractContextManager, suppress
+from dataclasses import replace
 from typing import Any, Final
 
 from pydantic import BaseModel
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from ocr_runtime.documents.document import Document, Limits
 from ocr_runtime.errors import Busy, Timeout
@@ -25,7 +27,6 @@ from ocr_runtime.serving.forms import ParsedForm
 from ocr_runtime.serving.grants import Grant
 from ocr_runtime.serving.pages import read_page, unread_page
 from ocr_runtime.serving.pool import Pool
-from ocr_runtime.serving.requests import Sent
 from ocr_runtime.serving.state import request_state
 from ocr_runtime.serving.validation import validate_request
 from ocr_runtime.settings import Settings
@@ -68,6 +69,7 @@ class Answer:
         self._settings = settings
         self._deadline = time.monotonic() + settings.timeout_seconds
         self._parts = self._write()
+        self._closed = False
         self._grant: Grant
         self._numbers: list[int] = []
         self._unread: list[int] = []
@@ -106,16 +108,13 @@ class Answer:
 
     def _stream(self, first: list[Any]) -> Response:
         async def parts() -> AsyncIterator[Any]:
-            try:
-                some = first
-                while some:
-                    for part in some:
-                        yield part
-                    some = await self._next(started=True)
-            finally:
-                self._close()
+            some = first
+            while some:
+                for part in some:
+                    yield part
+                some = await self._next(started=True)
 
-        return StreamingResponse(parts(), media_type=self._media_type())
+        return _Stream(parts(), close=self._close, media_type=self._media_type())
 
     def _media_type(self) -> str:
         return self._endpoint.media_type_for(len(self._numbers))
@@ -129,8 +128,12 @@ class Answer:
                 def step(grant: Grant, begun: Callable[[], None] = begun) -> list[Any]:
                     begun()
                     self._grant = grant
-                    some = list(itertools.islice(self._parts, 1))
-                    return some + list(self._parts) if len(self._numbers) == 1 else some
+                    try:
+                        some = list(itertools.islice(self._parts, 1))
+                        return some + list(self._parts) if len(self._numbers) == 1 else some
+                    finally:
+                        if self._closed:
+                            self._parts.close()
 
                 try:
                     return await self._pool.run(
@@ -141,19 +144,24 @@ class Answer:
                         raise
 
     def _close(self) -> None:
-        with suppress(ValueError):  # a step that nobody waits for ends, and closes, by itself
+        """Close the document, now or, where a step is being computed, at its end."""
+        self._closed = True
+        with suppress(ValueError):  # raised while a step is computed
             self._parts.close()
 
     def _write(self) -> Generator[Any, None, None]:
         with metrics.stage("decode"):
             form = self._parse()
             sent = validate_request(form, self._endpoint.request, strict=self._settings.strict)
-            document = sent.open(Limits.of(self._settings))
+            options = sent.options.model_copy(update=dict(self._endpoint.reading))
+            self._engine.check(options)
+            limits = replace(Limits.of(self._settings), deadline=self._deadline)
+            document = sent.open(limits)
         with document:
             self._numbers = list(document.numbers)
             if document.pages > 1:
                 request_state().headers["X-OCR-Pages"] = str(document.pages)
-            pages = self._read(document, sent)
+            pages = self._read(document, options)
             parts = self._endpoint.write(pages, document, self._settings)
             while True:
                 start, self._page_seconds = time.monotonic(), 0.0
@@ -163,15 +171,14 @@ class Answer:
                 metrics.count_stage("encode", time.monotonic() - start - self._page_seconds)
                 yield part
 
-    def _read(self, document: Document, sent: Sent) -> Iterator[Page | UnreadPage]:
+    def _read(self, document: Document, options: ReadingOptions) -> Iterator[Page | UnreadPage]:
         """Read the pages one after the other, each when it is asked for."""
-        options = sent.options.model_copy(update=dict(self._endpoint.reading))
         for number in document.numbers:
             start = time.monotonic()
             try:
                 page: Page | UnreadPage = self._page(document, number, options)
             except Exception as exc:
-                if len(self._numbers) == 1 or self._is_late(exc):
+                if len(self._numbers) == 1 or self._closed or self._is_late(exc):
                     raise
                 self._unread.append(number)
                 page = unread_page(number, exc, whose=f"request {request_state().request_id}")
@@ -194,5 +201,27 @@ class Answer:
 
     def _check_deadline(self) -> None:
         """Skip what is left of a document at the deadline; the pool ends a single page itself."""
+        if self._closed:
+            raise Timeout
         if len(self._numbers) > 1 and time.monotonic() > self._deadline:
             raise Timeout(_LATE)
+
+
+class _Stream(StreamingResponse):
+    """A streamed answer.
+
+    Args:
+        close: is called at its end, and if it ends before its first part was sent.
+    """
+
+    def __init__(
+        self, parts: AsyncIterator[Any], *, close: Callable[[], None], media_type: str
+    ) -> None:
+        super().__init__(parts, media_type=media_type)
+        self._close = close
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._close()

@@ -8,7 +8,7 @@ image/*, application/pdf, other     the body is the file, the fields are query p
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -56,11 +56,23 @@ class Names:
         fields: names that a caller may use, each with the field that it names.
         file: the field that holds the bytes of a file.
         text: the field that holds a file as base64.
+        verbatim: the fields whose values are taken as they are; of others, the quotes of JSON are
+            taken away.
     """
 
     fields: Mapping[str, str]
     file: str
     text: str
+    verbatim: Collection[str] = ()
+
+    def read(self, name: str, value: bytes | str) -> bytes | str:
+        """Return the value of a field of a form: bytes of a file as they are, others as text."""
+        field = self.fields.get(name)
+        if isinstance(value, bytes):
+            if field == self.file:
+                return value
+            value = value.decode("utf-8", "replace")
+        return value if field in self.verbatim else unquoted(value)
 
 
 def separated(fields: dict[str, Any], *, names: Names) -> ParsedForm:
@@ -126,8 +138,7 @@ def _multipart(body: bytes, parameters: _Parameters, names: Names) -> ParsedForm
 
     def add(name: bytes, value: bytes) -> None:
         key = name.decode("utf-8", "replace")
-        is_file = names.fields.get(key) == names.file
-        pairs.append((key, value if is_file else _text(value)))
+        pairs.append((key, names.read(key, value)))
         if len(pairs) > _MAX_FIELDS:
             raise FormParserError("too many fields")
 
@@ -160,8 +171,8 @@ def _urlencoded(body: bytes, _: _Parameters, names: Names) -> ParsedForm:
     if body.count(b"&") >= _MAX_FIELDS:
         raise MalformedRequest("The form has too many fields.")
     pairs = [field.partition(b"=") for field in body.split(b"&") if field]
-    unescaped = ((_unescaped(name), _text(_unescaped(value))) for name, _, value in pairs)
-    form = _unique(unescaped, names)
+    unescaped = ((_unescaped(name), _unescaped(value)) for name, _, value in pairs)
+    form = _unique(((name, names.read(name, value)) for name, value in unescaped), names)
     base64 = form.fields.get(names.text, "")
     if base64.strip() and b"%2B" not in body.upper():  # base64 whose "+" were not escaped
         form.fields[names.text] = base64.replace(" ", "+")
@@ -210,9 +221,11 @@ def _unique(pairs: Iterable[tuple[str, Any]], names: Names) -> ParsedForm:
     return ParsedForm(fields, tuple(ignored))
 
 
-def _text(value: bytes | str) -> str:
-    """Decode the text of a form field, which BentoML's Python client writes as JSON."""
-    text = value if isinstance(value, str) else value.decode("utf-8", "replace")
+def unquoted(text: str) -> str:
+    """Return the text that BentoML's Python client means, which writes the fields of forms as JSON.
+
+    `null` is an empty text. What is no JSON text stays as it is.
+    """
     if text == "null":
         return ""
     if len(text) > 1 and text[0] == text[-1] == '"':

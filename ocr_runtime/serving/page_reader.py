@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TypeVar
 
 from ocr_runtime.documents.document import Document
-from ocr_runtime.errors import Timeout
+from ocr_runtime.errors import InvalidOption, Timeout
 from ocr_runtime.reading.engine import Engine
 from ocr_runtime.reading.page import Page, ReadingOptions, UnreadPage
 from ocr_runtime.serving import metrics
@@ -83,6 +83,7 @@ class PageReader:
 
         Raises:
             Lost: it was stopped.
+            InvalidOption: no page can be read with these options.
             OCRError: the only page cannot be read.
         """
         deadline = time.monotonic() - spare.paused_seconds + self._page_seconds
@@ -102,7 +103,7 @@ class PageReader:
                 grant=granted,
                 decoding=self._using_document(),
             )
-        except Lost:
+        except (Lost, InvalidOption):  # an option holds for every page
             raise
         except Exception as exc:
             self._check_stopped()

@@ -5,6 +5,7 @@ raw fields --validation.validate_request--> Sent --open--> document
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal, get_args, get_origin
 
@@ -13,8 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from ocr_runtime.documents.document import Document, Limits, TextLayer
 from ocr_runtime.documents.images import ACCEPTED
 from ocr_runtime.documents.opening import open_document, open_image
+from ocr_runtime.errors import WrongPassword
 from ocr_runtime.reading.page import ReadingOptions
-from ocr_runtime.serving.forms import Names
+from ocr_runtime.serving.forms import Names, unquoted
 
 
 def _missing() -> Any:
@@ -146,7 +148,12 @@ class Request(RequestOptions):
     def names(cls) -> Names:
         """Return the names of fields that a caller may send."""
         own = {name: name for name in cls.model_fields}
-        return Names(fields=own | dict(cls.synonyms), file=cls.file_field, text=cls.text_field)
+        return Names(
+            fields=own | dict(cls.synonyms),
+            file=cls.file_field,
+            text=cls.text_field,
+            verbatim=("password",),
+        )
 
 
 def _one_file(schema: dict[str, Any]) -> None:
@@ -194,11 +201,19 @@ class Sent:
         options = self.options
         if not isinstance(options, DocumentOptions):
             return open_image(self.data, limits=limits)
-        return open_document(
+        open_with = partial(
+            open_document,
             self.data,
             limits=limits,
             pages=options.pages,
             dpi=options.dpi,
-            password=options.password,
             text_layer=options.text_layer or "auto",
         )
+        password = options.password
+        try:
+            return open_with(password=password)
+        except WrongPassword:
+            meant = unquoted(password or "")
+            if meant == password:
+                raise
+            return open_with(password=meant or None)

@@ -1,6 +1,8 @@
 """The images, in containers run as a careful operator runs them. `scripts/image` builds them."""
 
+import base64
 import contextlib
+import io
 import json
 import math
 import os
@@ -14,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import pikepdf
 import pytest
 import requests
 import yaml
@@ -36,6 +39,13 @@ request = urllib.request.Request(
     "http://127.0.0.1:3000/ocr", body, {"Content-Type": "application/json"}
 )
 print(urllib.request.urlopen(request).read().decode())
+"""
+MAKE_A_PDF_SEARCHABLE = """
+import base64, sys, urllib.request
+headers = {"Content-Type": "application/pdf"}
+body = sys.stdin.buffer.read()
+request = urllib.request.Request("http://127.0.0.1:3000/pdf?text_layer=never", body, headers)
+print(base64.b64encode(urllib.request.urlopen(request).read()).decode())
 """
 IS_READY = """
 import urllib.request
@@ -139,6 +149,19 @@ def test_it_reads_each_format(kind, plain):
     page = Image.open(DATA / "table.png").convert("RGB")
     read = plain.read(encoded(page, kind, quality=100))
     assert [entry["rec_txt"] for entry in read] == TRUTH["table.png"]
+
+
+def test_it_makes_a_pdf_searchable(plain):
+    scan = encoded(Image.open(DATA / "line.png").convert("RGB"), "PDF")
+    answer = plain.inside("python3", "-c", MAKE_A_PDF_SEARCHABLE, data=scan)
+    with pikepdf.open(io.BytesIO(base64.b64decode(answer))) as document:
+        assert b"BT /OCR0 " in document.pages[0].Contents[0].read_bytes()
+
+
+@pytest.mark.parametrize("module", ["pypdfium2_raw/__init__", "pikepdf/__init__"])
+def test_what_the_processes_for_pdfs_import_is_compiled(module, plain):
+    name = module.replace("/", "/__pycache__/") + ".*.pyc"
+    assert plain.inside("find", "/opt/venv", "-path", f"*/site-packages/{name}")
 
 
 def test_it_is_confined(plain):
