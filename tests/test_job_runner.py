@@ -50,8 +50,8 @@ class Worker:
         self.read_page()
         return Page(width=50, height=40, blocks=[])
 
-    def make(self, pages: int) -> str:
-        return self.stored.create(pages=pages, data=document(pages))
+    def make(self, pages: int, output: str = "text") -> str:
+        return self.stored.create(pages=pages, data=document(pages), output=output)
 
     def job(self, job: str) -> Any:
         return self.stored.store.get(job, "a")
@@ -60,6 +60,11 @@ class Worker:
         with self._transaction() as connection:
             rows = sa.select(JOBS.c.losses, JOBS.c.all_losses).where(JOBS.c.id == job)
             return tuple(connection.execute(rows).one())
+
+    def lose(self, job: str, times: int) -> None:
+        """Have workers been killed so often since the last page."""
+        with self._transaction() as connection:
+            connection.execute(sa.update(JOBS).where(JOBS.c.id == job).values(losses=times))
 
     def run(self, until: Callable[[], bool]) -> None:
         """Work on the jobs until something is true."""
@@ -147,3 +152,23 @@ def test_a_job_that_the_service_cannot_work_on_fails_in_the_end(worker, monkeypa
     worker.run(worker.ended(job))
     assert (worker.job(job).state, worker.job(job).code) == ("failed", "internal")
     assert worker.losses(job) == (0, 12)
+
+
+def test_a_page_that_has_cost_three_workers_is_given_up_and_the_others_are_read(worker):
+    job = worker.make(2)
+    worker.lose(job, 3)
+    worker.run(worker.ended(job))
+    found = worker.job(job)
+    assert (found.state, found.pages_done) == ("done", 2)
+    (page,) = found.unread
+    assert (page.number, page.code, "ended 3 times" in page.error) == (1, "internal", True)
+
+
+@pytest.mark.parametrize("output", ["text", "annotated"])
+def test_a_job_fails_whose_only_page_has_cost_three_workers(output, worker):
+    job = worker.make(1, output=output)
+    worker.lose(job, 3)
+    worker.run(worker.ended(job))
+    found = worker.job(job)
+    assert (found.state, found.code, found.unread) == ("failed", "internal", [])
+    assert "ended 3 times" in found.error

@@ -27,11 +27,13 @@ class Stored:
         self.database = Database(chosen)
         self.store, self.queue = JobStore(self.database, chosen), JobQueue(self.database)
 
-    def create(self, caller: str = "a", pages: int = 3, data: bytes = b"file") -> str:
+    def create(
+        self, caller: str = "a", pages: int = 3, data: bytes = b"file", output: str = "text"
+    ) -> str:
         return self.store.create(
             owner=caller,
             caller=caller,
-            output="text",
+            output=output,
             options={"password": "a-secret-password"},
             numbers=range(1, pages + 1),
             data=data,
