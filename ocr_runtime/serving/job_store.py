@@ -149,6 +149,11 @@ class JobStore:
             self._database.end(connection, JOBS.c.owner == owner, job, "cancelled", bytes=0)
             return self._job(connection, job, owner)
 
+    def discard(self, job: str) -> None:
+        """Delete a job of which nobody was told, whatever its state is."""
+        with self._database.transaction() as connection:
+            forget(connection, [job])
+
     def result(self, job: str) -> Iterator[bytes]:
         """Yield the result of a job that is done, in pieces."""
         return self._database.chunks(job, "result")

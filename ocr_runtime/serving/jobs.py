@@ -10,11 +10,12 @@ import contextvars
 import functools
 import logging
 import re
+import threading
 from collections.abc import AsyncIterator, Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
-from typing import Literal, TypeVar
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.applications import Starlette
@@ -46,7 +47,6 @@ from ocr_runtime.serving.state import request_state
 from ocr_runtime.serving.validation import validate_request
 from ocr_runtime.settings import Settings
 
-T = TypeVar("T")
 logger = logging.getLogger("rapidocr")
 
 POSTED = "/jobs"
@@ -165,8 +165,8 @@ class Jobs:
     async def create(self, request: Request) -> Response:
         store = self._jobs()
         body = await whole_body(request)
-        make = functools.partial(self._create, store, request.headers.get("content-type", ""), body)
-        job = await self._within_time(make)
+        content_type = request.headers.get("content-type", "")
+        job = await self._within_time(functools.partial(self._create, store, content_type, body))
         self._wake()
         return _answer(job, status=202, headers={"Location": f"/jobs/{job.id}"})
 
@@ -209,8 +209,14 @@ class Jobs:
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _create(self, store: JobStore, content_type: str, body: bytes) -> Job:
-        """Check a request as its endpoint does, but for its pages, and write the job down."""
+    def _create(
+        self, store: JobStore, content_type: str, body: bytes, abandoned: threading.Event
+    ) -> Job:
+        """Check a request as its endpoint does, but for its pages, and write the job down.
+
+        Raises:
+            Timeout: nobody waits for the answer any more; then there is no job.
+        """
         state = request_state()
         endpoint = self._endpoint([value for name, value in state.query if name == "output"])
         query = [(name, value) for name, value in state.query if name != "output"]
@@ -219,6 +225,8 @@ class Jobs:
         sent = validate_request(form, endpoint.request, strict=self._settings.strict)
         with sent.open(job_limits(self._settings)) as document:
             numbers = list(document.numbers)
+        if abandoned.is_set():
+            raise Timeout
         job = store.create(
             owner=state.key,
             caller=state.caller,
@@ -243,13 +251,34 @@ class Jobs:
             raise JobsOff
         return self._store
 
-    async def _within_time(self, work: Callable[[], T]) -> T:
-        loop, run = asyncio.get_running_loop(), contextvars.copy_context().run
+    async def _within_time(self, make: Callable[[threading.Event], Job]) -> Job:
+        """Make a job in a thread; if its caller gives up or is late, there is none in the end.
+
+        Args:
+            make: makes it, unless the event is set.
+        """
+        abandoned = threading.Event()
+        making = self._threads.submit(contextvars.copy_context().run, make, abandoned)
         try:
             async with asyncio.timeout(self._settings.timeout_seconds):
-                return await loop.run_in_executor(self._threads, run, work)
-        except TimeoutError as exc:
-            raise Timeout from exc
+                return await asyncio.wrap_future(making)
+        except BaseException as exc:
+            abandoned.set()
+            making.add_done_callback(self._discard)  # it may be just being written down
+            if isinstance(exc, TimeoutError):
+                raise Timeout from exc
+            raise
+
+    def _discard(self, making: Future[Job]) -> None:
+        """Delete a job, if one was made, whose id nobody was told."""
+        if self._store is None or making.cancelled() or making.exception():
+            return
+        job = making.result().id
+        try:
+            self._threads.submit(self._store.discard, job)
+        except RuntimeError:  # the service is ending
+            with suppress(JobsUnavailable):
+                self._store.discard(job)
 
 
 def _id(request: Request) -> str:
