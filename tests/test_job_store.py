@@ -1,10 +1,13 @@
 """The store of jobs: whose turn it is, who may write, and what is kept how long."""
 
+import os
 import sqlite3
+import stat
 import time
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from conftest import page_bytes
 
 from ocr_runtime.documents.images import decode
@@ -12,7 +15,7 @@ from ocr_runtime.errors import Internal, JobNotFound, JobsFull, JobsUnavailable,
 from ocr_runtime.reading.page import Page, ReadingOptions, UnreadPage
 from ocr_runtime.reading.stored import from_json, to_json
 from ocr_runtime.serving import job_queue
-from ocr_runtime.serving.job_database import Database, Lost
+from ocr_runtime.serving.job_database import Database, Lost, cause
 from ocr_runtime.serving.job_queue import JobQueue
 from ocr_runtime.serving.job_store import JobStore
 from ocr_runtime.settings import Settings
@@ -182,6 +185,48 @@ def test_a_broken_store_is_told(tmp_path):
     stored = Stored(tmp_path)
     with pytest.raises(JobsUnavailable):
         stored.create()
+    with pytest.raises(JobsUnavailable):
+        stored.database.tidy()
+
+
+def test_what_is_logged_of_the_database_is_one_line_without_statement_and_values(stored):
+    @sa.event.listens_for(stored.database._engine, "connect")
+    def fill_the_disk(connection, _):
+        connection.execute("PRAGMA max_page_count = 40")
+
+    with pytest.raises(JobsUnavailable) as error:
+        stored.create("a-caller's-digest", data=bytes(1 << 20))
+    assert cause(error.value) == "database or disk is full"
+    assert "a-caller's-digest" not in str(error.value.__cause__)
+
+
+def test_what_the_system_says_is_logged_in_one_line():
+    error = JobsUnavailable()
+    for raised, line in (
+        (OSError("first\nsecond"), "first"),
+        (OSError(), "OSError"),
+        (sa.exc.TimeoutError("no connection\nfor you"), "no connection"),
+    ):
+        error.__cause__ = raised
+        assert cause(error) == line
+
+
+def test_only_the_owner_may_read_the_files(stored):
+    folder = stored.file.parent
+    folder.mkdir()
+    stored.file.touch(mode=0o644)  # as an older version made it
+    umask = os.umask(0o022)
+    try:
+        stored.create()
+    finally:
+        os.umask(umask)
+    files = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
+    assert files == {f"jobs.sqlite3{end}": 0o600 for end in ("", "-wal", "-shm")}
+
+
+def test_a_new_file_is_its_owners_too(stored):
+    stored.create()
+    assert stat.S_IMODE(stored.file.stat().st_mode) == 0o600
 
 
 def test_ids_cannot_be_guessed(stored):

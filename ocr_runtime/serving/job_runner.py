@@ -11,7 +11,7 @@ from ocr_runtime.errors import JobsUnavailable
 from ocr_runtime.reading.engine import Engine
 from ocr_runtime.serving import metrics
 from ocr_runtime.serving.endpoints import Endpoint
-from ocr_runtime.serving.job_database import Database
+from ocr_runtime.serving.job_database import Database, cause
 from ocr_runtime.serving.job_queue import LEASE_SECONDS, Claim, JobQueue
 from ocr_runtime.serving.job_store import JobStore
 from ocr_runtime.serving.job_work import JobWork
@@ -199,5 +199,5 @@ class JobRunner:
         # renew theirs when the database is back.
         self._lapsed_at = time.monotonic() + LEASE_SECONDS
         if not self._unavailable:
-            logger.error("the store of the jobs does not answer: %s", exc.__cause__)
+            logger.error("the store of the jobs does not answer: %s", cause(exc))
         self._unavailable = True

@@ -38,7 +38,7 @@ from ocr_runtime.errors import (
 from ocr_runtime.serving import forms, metrics
 from ocr_runtime.serving.bodies import whole_body
 from ocr_runtime.serving.endpoints import Endpoint
-from ocr_runtime.serving.job_database import Database
+from ocr_runtime.serving.job_database import Database, cause
 from ocr_runtime.serving.job_runner import JobRunner
 from ocr_runtime.serving.job_store import Job, JobStore
 from ocr_runtime.serving.job_work import job_limits
@@ -291,7 +291,7 @@ def _id(request: Request) -> str:
 def _refusal(_: Request, exc: Exception) -> Response:
     error = exc if isinstance(exc, OCRError) else Internal()
     if isinstance(error, JobsUnavailable):
-        logger.warning("request %s: %s", request_state().request_id, error.__cause__)
+        logger.warning("request %s: %s", request_state().request_id, cause(error))
     return JSONResponse(error.body(), status_code=error.status, headers=error.headers)
 
 
