@@ -299,7 +299,7 @@ class Settings(BaseModel):
         ge=1,
         le=10_000_000,
         description="Storage that the jobs may take in all when another one is made, in MiB: "
-        "their files, pages and results.",
+        "their files, pages and results, and 1 KiB for each job.",
     )
 
     log_format: Literal["text", "json"] = Field(

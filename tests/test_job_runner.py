@@ -12,7 +12,7 @@ from test_job_store import Stored
 
 from ocr_runtime.errors import JobsUnavailable
 from ocr_runtime.reading.page import Page
-from ocr_runtime.serving import job_queue, job_runner
+from ocr_runtime.serving import job_queue, job_runner, job_store
 from ocr_runtime.serving.endpoints import ENDPOINTS
 from ocr_runtime.serving.job_database import JOBS
 from ocr_runtime.serving.job_runner import JobRunner
@@ -56,6 +56,11 @@ class Worker:
     def job(self, job: str) -> Any:
         return self.stored.store.get(job, "a")
 
+    def exists(self, job: str) -> bool:
+        with self._transaction() as connection:
+            row = sa.select(JOBS.c.id).where(JOBS.c.id == job)
+            return connection.scalar(row) is not None
+
     def losses(self, job: str) -> tuple[int, int]:
         with self._transaction() as connection:
             rows = sa.select(JOBS.c.losses, JOBS.c.all_losses).where(JOBS.c.id == job)
@@ -66,19 +71,21 @@ class Worker:
         with self._transaction() as connection:
             connection.execute(sa.update(JOBS).where(JOBS.c.id == job).values(losses=times))
 
+    def runner(self, pool: Pool) -> JobRunner:
+        return JobRunner(
+            self.stored.database,
+            engine=self,
+            pool=pool,
+            settings=Settings(threads=1),
+            endpoints=ENDPOINTS,
+        )
+
     def run(self, until: Callable[[], bool]) -> None:
         """Work on the jobs until something is true."""
 
         async def scenario() -> None:
             pool = Pool(threads=1, run_bytes=1, max_queue=1, timeout_seconds=10)
-            runner = JobRunner(
-                self.stored.database,
-                engine=self,
-                pool=pool,
-                settings=Settings(threads=1),
-                endpoints=ENDPOINTS,
-            )
-            running = asyncio.create_task(runner.run())
+            running = asyncio.create_task(self.runner(pool).run())
             try:
                 async with asyncio.timeout(60):
                     while not until():  # noqa: ASYNC110, the database tells nobody of a change
@@ -152,6 +159,15 @@ def test_a_job_that_the_service_cannot_work_on_fails_in_the_end(worker, monkeypa
     worker.run(worker.ended(job))
     assert (worker.job(job).state, worker.job(job).code) == ("failed", "internal")
     assert worker.losses(job) == (0, 12)
+
+
+def test_old_jobs_are_forgotten_until_there_are_none(worker, monkeypatch):
+    monkeypatch.setattr(job_runner, "EXPIRED_AT_ONCE", 2)
+    monkeypatch.setattr(job_store, "EXPIRED_AT_ONCE", 2)
+    jobs = [worker.make(1) for _ in range(7)]
+    with worker.stored.database.transaction() as connection:
+        connection.execute(sa.update(JOBS).values(state="done", finished=0.0))
+    worker.run(lambda: not any(map(worker.exists, jobs)))
 
 
 def test_a_page_that_has_cost_three_workers_is_given_up_and_the_others_are_read(worker):

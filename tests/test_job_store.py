@@ -14,8 +14,8 @@ from ocr_runtime.documents.images import decode
 from ocr_runtime.errors import Internal, JobNotFound, JobsFull, JobsUnavailable, TooManyJobs
 from ocr_runtime.reading.page import Page, ReadingOptions, UnreadPage
 from ocr_runtime.reading.stored import from_json, to_json
-from ocr_runtime.serving import job_queue
-from ocr_runtime.serving.job_database import Database, Lost, cause
+from ocr_runtime.serving import job_queue, job_store
+from ocr_runtime.serving.job_database import JOBS, Database, Lost, cause
 from ocr_runtime.serving.job_queue import JobQueue
 from ocr_runtime.serving.job_store import JobStore
 from ocr_runtime.settings import Settings
@@ -41,6 +41,10 @@ class Stored:
             numbers=range(1, pages + 1),
             data=data,
         )
+
+    def claimed(self, **options: Any) -> Any:
+        self.create(**options)
+        return self.claim()
 
     def claim(self, *, alone: bool = True) -> Any:
         return self.queue.claim(alone=alone)
@@ -166,6 +170,29 @@ def test_old_jobs_are_forgotten(tmp_path):
         for table in ("ocr_jobs", "ocr_job_pages", "ocr_job_chunks"):
             count = f"SELECT count(*) FROM {table} WHERE {'id' if table == 'ocr_jobs' else 'job'}"
             assert rows.execute(f"{count} = ?", [job]).fetchone() == (0,)
+    stored.database.close()
+
+
+def test_any_number_of_old_jobs_is_forgotten_some_at_a_time(stored, monkeypatch):
+    monkeypatch.setattr(job_store, "EXPIRED_AT_ONCE", 500)
+    job = {"owner": "a", "caller": "a", "output": "text", "state": "done", "numbers": b"[]"}
+    job |= {"pages": 0, "bytes": 0, "created": 0.0, "finished": 0.0}
+    with stored.database.transaction() as connection:
+        connection.execute(sa.insert(JOBS), [job | {"id": str(i)} for i in range(40_000)])
+    young = stored.create()
+    for _ in range(2):
+        assert stored.store.expire() == 500
+    monkeypatch.setattr(job_store, "EXPIRED_AT_ONCE", 20_000)
+    assert [stored.store.expire() for _ in range(3)] == [20_000, 19_000, 0]
+    assert stored.store.get(young, "a").state == "queued"
+
+
+def test_jobs_without_a_file_or_result_take_room_too(tmp_path):
+    stored = Stored(tmp_path, jobs_max_mb=1)
+    for _ in range(4):
+        stored.queue.end(stored.claimed(pages=50_000))
+    with pytest.raises(JobsFull):
+        stored.create()
     stored.database.close()
 
 

@@ -28,6 +28,13 @@ from ocr_runtime.settings import Settings
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 
+EXPIRED_AT_ONCE = 500
+"""How many jobs one transaction forgets; a statement takes 32,766 values in SQLite, and others wait
+for the transaction."""
+
+_ROW_BYTES = 1024
+"""Storage that each job takes besides its file, its pages and its result, roughly."""
+
 _ENDED = ("done", "failed", "cancelled")
 
 
@@ -159,14 +166,11 @@ class JobStore:
         return self._database.chunks(job, "result")
 
     def expire(self) -> int:
-        """Forget the jobs that ended long enough ago; return how many."""
+        """Forget jobs that ended long enough ago, at most `EXPIRED_AT_ONCE`; return how many."""
         with self._database.transaction() as connection:
-            old = JOBS.c.finished < self._oldest(connection)
-            jobs = list(
-                connection.scalars(
-                    sa.select(JOBS.c.id).where(old).with_for_update(skip_locked=True)
-                )
-            )
+            old = sa.select(JOBS.c.id).where(JOBS.c.finished < self._oldest(connection))
+            some = old.limit(EXPIRED_AT_ONCE).with_for_update(skip_locked=True)
+            jobs = list(connection.scalars(some))
             forget(connection, jobs)
         return len(jobs)
 
@@ -175,7 +179,8 @@ class JobStore:
         queued = sa.select(sa.func.count()).where(JOBS.c.state == "queued")
         if (connection.scalar(queued) or 0) >= self._settings.jobs_max_waiting:
             raise TooManyJobs(headers={"Retry-After": "60"})
-        held = connection.scalar(sa.select(sa.func.sum(JOBS.c.bytes)))
+        row = JOBS.c.bytes + sa.func.length(JOBS.c.numbers) + _ROW_BYTES
+        held = connection.scalar(sa.select(sa.func.sum(row)))
         if int(held or 0) + size > self._settings.jobs_max_mb << 20:
             raise JobsFull
 
