@@ -188,3 +188,22 @@ def test_a_job_fails_whose_only_page_has_cost_three_workers(output, worker):
     found = worker.job(job)
     assert (found.state, found.code, found.unread) == ("failed", "internal", [])
     assert "ended 3 times" in found.error
+
+
+def test_a_service_may_end_at_the_moment_a_job_is_made(worker, monkeypatch):
+    monkeypatch.setattr(job_runner, "_POLL_SECONDS", 60.0)
+
+    async def scenario() -> None:
+        pool = Pool(threads=1, run_bytes=1, max_queue=1, timeout_seconds=10)
+        runner = worker.runner(pool)
+        running = asyncio.create_task(runner.run())
+        while not runner._woken._waiters:  # noqa: ASYNC110, it tells nobody that it waits
+            await asyncio.sleep(0.01)
+        runner.wake()
+        await asyncio.sleep(0)  # what waits for it is told, and the runner is not yet
+        running.cancel()
+        await asyncio.wait([running], timeout=5)
+        assert running.cancelled()
+        pool.shutdown()
+
+    asyncio.run(scenario())

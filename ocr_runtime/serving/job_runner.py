@@ -106,7 +106,10 @@ class JobRunner:
                 except Exception:
                     logger.exception("looking for jobs failed; it is tried again")
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._woken.wait(), _POLL_SECONDS)
+                    # Not `wait_for`, which before Python 3.12 may swallow a cancellation
+                    # (python/cpython#86296).
+                    async with asyncio.timeout(_POLL_SECONDS):
+                        await self._woken.wait()
                 self._woken.clear()
         finally:
             for task, work in self._works.items():
