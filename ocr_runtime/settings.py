@@ -107,9 +107,20 @@ def _keys_of_file(path: object) -> object:
 
 
 def _store(url: object) -> object:
-    if isinstance(url, str) and url and not _STORE.match(url):
+    if isinstance(url, str) and url and not (_STORE.match(url) and _is_url(url)):
         raise ValueError("must be like postgresql://user:password@host/database")
     return url
+
+
+def _is_url(text: str) -> bool:
+    """Whether SQLAlchemy, which says what is wrong with a URL by showing it, can parse this one."""
+    import sqlalchemy as sa  # noqa: PLC0415, loaded only where there is a database
+
+    try:
+        sa.make_url(text)
+    except (sa.exc.ArgumentError, ValueError):
+        return False
+    return True
 
 
 class Settings(BaseModel):

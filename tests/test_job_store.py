@@ -256,6 +256,14 @@ def test_a_new_file_is_its_owners_too(stored):
     assert stat.S_IMODE(stored.file.stat().st_mode) == 0o600
 
 
+def test_hosts_that_cannot_be_understood_end_the_start_with_one_line():
+    url = "postgresql://ocr:s3cret@/x?host=a:p0rt&host=b:5432"
+    with pytest.raises(SystemExit) as error:
+        Database(Settings.from_environ({"OCR_JOBS_STORE": url}))
+    line = "rapidocr: OCR_JOBS_STORE: the hosts and ports of the URL cannot be understood"
+    assert str(error.value) == line
+
+
 def test_ids_cannot_be_guessed(stored):
     jobs = {stored.create() for _ in range(20)}
     assert len(jobs) == 20

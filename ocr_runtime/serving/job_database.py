@@ -214,6 +214,8 @@ def _postgresql(url: str) -> sa.Engine:
         )
     except ModuleNotFoundError:
         sys.exit("rapidocr: OCR_JOBS_STORE needs psycopg: install requirements-postgresql.lock")
+    except (sa.exc.ArgumentError, ValueError):  # which show the URL
+        sys.exit("rapidocr: OCR_JOBS_STORE: the hosts and ports of the URL cannot be understood")
 
 
 def _keep_private(file: Path) -> None:
