@@ -302,7 +302,8 @@ class Settings(BaseModel):
         alias="OCR_JOBS_MAX_WAITING",
         ge=0,
         le=100_000,
-        description="Jobs that may wait, in all; further ones are answered 429.",
+        description="Jobs that may wait, in all; further ones are answered 429. One caller may "
+        "have at most half of them waiting.",
     )
     jobs_max_mb: int = Field(
         4096,

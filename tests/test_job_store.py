@@ -200,10 +200,31 @@ def test_there_are_bounds(tmp_path):
     stored = Stored(tmp_path, jobs_max_waiting=2, jobs_max_mb=1)
     with pytest.raises(JobsFull):
         stored.create(data=bytes(2 << 20))
-    stored.create()
-    stored.create()
+    stored.create("a")
+    stored.create("b")
     with pytest.raises(TooManyJobs):
-        stored.create()
+        stored.create("c")
+    stored.claim()
+    stored.create("c")
+    stored.database.close()
+
+
+def test_no_caller_takes_all_places(tmp_path):
+    stored = Stored(tmp_path, jobs_max_waiting=100)
+
+    def most(caller: str) -> int:
+        """Make jobs until one is refused; return how many there are."""
+        for number in range(100):
+            try:
+                stored.create(caller)
+            except TooManyJobs:
+                return number
+        return 100
+
+    assert [most(caller) for caller in "abcdefgh"] == [50, 25, 13, 6, 3, 2, 1, 0]
+    assert stored.claim().caller == "a"
+    assert most("a") == 0  # the place that is free now is another's
+    assert most("h") == 1
     stored.database.close()
 
 

@@ -112,7 +112,7 @@ class JobStore:
         """
         job = secrets.token_hex(16)
         with self._database.transaction() as connection:
-            self._check_room(connection, len(data))
+            self._check_room(connection, caller, len(data))
             values = {
                 "id": job,
                 "owner": owner,
@@ -174,10 +174,16 @@ class JobStore:
             forget(connection, jobs)
         return len(jobs)
 
-    def _check_room(self, connection: sa.Connection, size: int) -> None:
-        """Refuse a job whose file has so many bytes, if there is no room for it."""
+    def _check_room(self, connection: sa.Connection, caller: str, size: int) -> None:
+        """Refuse a caller's job whose file has so many bytes, if there is no room for it.
+
+        A caller gets another place only while more places are free than the caller has waiting
+        jobs, so one caller gets half of all places, and the next one half of those left.
+        """
         queued = sa.select(sa.func.count()).where(JOBS.c.state == "queued")
-        if (connection.scalar(queued) or 0) >= self._settings.jobs_max_waiting:
+        free = self._settings.jobs_max_waiting - int(connection.scalar(queued) or 0)
+        own = int(connection.scalar(queued.where(JOBS.c.caller == caller)) or 0)
+        if own >= free:
             raise TooManyJobs(headers={"Retry-After": "60"})
         row = JOBS.c.bytes + sa.func.length(JOBS.c.numbers) + _ROW_BYTES
         held = connection.scalar(sa.select(sa.func.sum(row)))
