@@ -325,6 +325,7 @@ def app(
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         if database is None:
+            metrics.show_jobs(running=0, waiting=0)  # a gauge of the latest value has none before
             yield
             return
         running.append(runner(database))
