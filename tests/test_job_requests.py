@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from conftest import page_bytes
 
 from ocr_runtime.errors import Timeout
+from ocr_runtime.serving.caller_turns import CallerTurns
 from ocr_runtime.serving.endpoints import ENDPOINTS
 from ocr_runtime.serving.job_database import CHUNKS, JOBS, Database
 from ocr_runtime.serving.job_store import JobStore
@@ -77,7 +78,7 @@ def test_no_job_is_left_of_a_request_that_nobody_waits_for(held, way, tmp_path):
         held.go_on.set()
 
     asyncio.run(scenario())
-    jobs._threads.shutdown()
+    jobs._threads._executor.shutdown()
     with database.transaction() as connection:
         for table in (JOBS, CHUNKS):
             assert connection.scalar(sa.select(sa.func.count()).select_from(table)) == 0
@@ -96,3 +97,47 @@ def test_a_job_is_made_for_who_waits(tmp_path):
     asyncio.run(scenario())
     jobs.close()
     database.close()
+
+
+def test_callers_take_turns_and_a_place_that_is_given_up_is_the_next_ones():
+    order: list[str] = []
+    go_on = threading.Event()
+
+    async def scenario() -> None:
+        turns = CallerTurns(1, name="test")
+
+        async def call(caller: str, name: str) -> None:
+            await asyncio.wrap_future(await turns.start(caller, lambda: order.append(name)))
+
+        first = await turns.start("a", lambda: go_on.wait(30))
+        calls = [asyncio.create_task(call(name[0], name)) for name in ("a1", "a2", "a3", "b1")]
+        await asyncio.sleep(0)
+        calls[1].cancel()
+        await asyncio.sleep(0)
+        go_on.set()
+        await asyncio.wrap_future(first)
+        await asyncio.gather(*calls, return_exceptions=True)
+        await call("c", "c1")  # the thread is free again
+        turns.close()
+
+    asyncio.run(scenario())
+    assert order == ["a1", "b1", "a3", "c1"]
+
+
+def test_a_turn_that_comes_at_the_moment_its_caller_goes_is_passed_on():
+    async def scenario() -> None:
+        turns = CallerTurns(1, name="test")
+        go_on = threading.Event()
+        first = await turns.start("a", lambda: go_on.wait(30))
+        gone, next_one = (asyncio.create_task(turns.start(name, int)) for name in "bc")
+        await asyncio.sleep(0)
+        go_on.set()
+        first.result(30)
+        place = turns._turns._by_caller["b"][0]
+        while not place.done():  # noqa: ASYNC110, a place tells its caller only
+            await asyncio.sleep(0)
+        gone.cancel()
+        assert (await next_one).result(30) == 0
+        turns.close()
+
+    asyncio.run(asyncio.wait_for(scenario(), 30))

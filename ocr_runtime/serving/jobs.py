@@ -6,13 +6,12 @@ DELETE /jobs/{id}: cancelled, or forgotten
 """
 
 import asyncio
-import contextvars
 import functools
 import logging
 import re
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Literal
@@ -37,6 +36,7 @@ from ocr_runtime.errors import (
 )
 from ocr_runtime.serving import forms, metrics
 from ocr_runtime.serving.bodies import whole_body
+from ocr_runtime.serving.caller_turns import CallerTurns
 from ocr_runtime.serving.endpoints import Endpoint
 from ocr_runtime.serving.job_database import Database, cause
 from ocr_runtime.serving.job_runner import JobRunner
@@ -150,7 +150,7 @@ class Jobs:
         self._endpoints = {endpoint.name: endpoint for endpoint in endpoints}
         self._wake = wake
         # Not the pool: a job is taken on at once, however many requests wait there.
-        self._threads = ThreadPoolExecutor(2, thread_name_prefix="jobs")
+        self._threads = CallerTurns(2, name="jobs")
 
     def routes(self) -> list[Route]:
         return [
@@ -207,7 +207,7 @@ class Jobs:
         )
 
     def close(self) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._threads.close()
 
     def _create(
         self, store: JobStore, content_type: str, body: bytes, abandoned: threading.Event
@@ -257,14 +257,16 @@ class Jobs:
         Args:
             make: makes it, unless the event is set.
         """
-        abandoned = threading.Event()
-        making = self._threads.submit(contextvars.copy_context().run, make, abandoned)
+        abandoned, making = threading.Event(), None
+        work = functools.partial(make, abandoned)
         try:
             async with asyncio.timeout(self._settings.timeout_seconds):
+                making = await self._threads.start(request_state().caller, work)
                 return await asyncio.wrap_future(making)
         except BaseException as exc:
             abandoned.set()
-            making.add_done_callback(self._discard)  # it may be just being written down
+            if making is not None:
+                making.add_done_callback(self._discard)  # it may be just being written down
             if isinstance(exc, TimeoutError):
                 raise Timeout from exc
             raise
@@ -275,7 +277,7 @@ class Jobs:
             return
         job = making.result().id
         try:
-            self._threads.submit(self._store.discard, job)
+            self._threads.soon(functools.partial(self._store.discard, job))
         except RuntimeError:  # the service is ending
             with suppress(JobsUnavailable):
                 self._store.discard(job)
