@@ -218,7 +218,7 @@ class Busy(OCRError):
 
 
 class TooManyJobs(OCRError):
-    """As many jobs as `OCR_JOBS_MAX_WAITING` wait already."""
+    """`OCR_JOBS_MAX_WAITING` jobs wait, or as many of this caller as there are places left."""
 
     status, code = 429, "too_many_jobs"
     sentence = "Too many jobs are waiting; try again later."

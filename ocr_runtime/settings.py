@@ -107,9 +107,20 @@ def _keys_of_file(path: object) -> object:
 
 
 def _store(url: object) -> object:
-    if isinstance(url, str) and url and not _STORE.match(url):
+    if isinstance(url, str) and url and not (_STORE.match(url) and _is_url(url)):
         raise ValueError("must be like postgresql://user:password@host/database")
     return url
+
+
+def _is_url(text: str) -> bool:
+    """Whether SQLAlchemy, which says what is wrong with a URL by showing it, can parse this one."""
+    import sqlalchemy as sa  # noqa: PLC0415, loaded only where there is a database
+
+    try:
+        sa.make_url(text)
+    except (sa.exc.ArgumentError, ValueError):
+        return False
+    return True
 
 
 class Settings(BaseModel):
@@ -291,7 +302,8 @@ class Settings(BaseModel):
         alias="OCR_JOBS_MAX_WAITING",
         ge=0,
         le=100_000,
-        description="Jobs that may wait, in all; further ones are answered 429.",
+        description="Jobs that may wait, in all; further ones are answered 429. One caller may "
+        "have at most half of them waiting.",
     )
     jobs_max_mb: int = Field(
         4096,
@@ -299,7 +311,7 @@ class Settings(BaseModel):
         ge=1,
         le=10_000_000,
         description="Storage that the jobs may take in all when another one is made, in MiB: "
-        "their files, pages and results.",
+        "their files, pages and results, and 1 KiB for each job.",
     )
 
     log_format: Literal["text", "json"] = Field(

@@ -106,7 +106,7 @@ def test_probes_and_metrics_are_answered(server):
     dashboard = json.loads((DEPLOY / "grafana/rapidocr.json").read_text())
     queries = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
     exposed = server.get("/metrics").text
-    assert len(queries) == 11
+    assert len(queries) == 14
     for query in queries:
         metrics = re.findall(r"((?:bentoml|rapidocr)_\w+)(?:\{(.*?)\})?", query)
         assert metrics

@@ -1,18 +1,21 @@
 """The store of jobs: whose turn it is, who may write, and what is kept how long."""
 
+import os
 import sqlite3
+import stat
 import time
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from conftest import page_bytes
 
 from ocr_runtime.documents.images import decode
 from ocr_runtime.errors import Internal, JobNotFound, JobsFull, JobsUnavailable, TooManyJobs
 from ocr_runtime.reading.page import Page, ReadingOptions, UnreadPage
 from ocr_runtime.reading.stored import from_json, to_json
-from ocr_runtime.serving import job_queue
-from ocr_runtime.serving.job_database import Database, Lost
+from ocr_runtime.serving import job_queue, job_store
+from ocr_runtime.serving.job_database import JOBS, Database, Lost, cause
 from ocr_runtime.serving.job_queue import JobQueue
 from ocr_runtime.serving.job_store import JobStore
 from ocr_runtime.settings import Settings
@@ -27,15 +30,21 @@ class Stored:
         self.database = Database(chosen)
         self.store, self.queue = JobStore(self.database, chosen), JobQueue(self.database)
 
-    def create(self, caller: str = "a", pages: int = 3, data: bytes = b"file") -> str:
+    def create(
+        self, caller: str = "a", pages: int = 3, data: bytes = b"file", output: str = "text"
+    ) -> str:
         return self.store.create(
             owner=caller,
             caller=caller,
-            output="text",
+            output=output,
             options={"password": "a-secret-password"},
             numbers=range(1, pages + 1),
             data=data,
         )
+
+    def claimed(self, **options: Any) -> Any:
+        self.create(**options)
+        return self.claim()
 
     def claim(self, *, alone: bool = True) -> Any:
         return self.queue.claim(alone=alone)
@@ -164,14 +173,58 @@ def test_old_jobs_are_forgotten(tmp_path):
     stored.database.close()
 
 
+def test_any_number_of_old_jobs_is_forgotten_some_at_a_time(stored, monkeypatch):
+    monkeypatch.setattr(job_store, "EXPIRED_AT_ONCE", 500)
+    job = {"owner": "a", "caller": "a", "output": "text", "state": "done", "numbers": b"[]"}
+    job |= {"pages": 0, "bytes": 0, "created": 0.0, "finished": 0.0}
+    with stored.database.transaction() as connection:
+        connection.execute(sa.insert(JOBS), [job | {"id": str(i)} for i in range(40_000)])
+    young = stored.create()
+    for _ in range(2):
+        assert stored.store.expire() == 500
+    monkeypatch.setattr(job_store, "EXPIRED_AT_ONCE", 20_000)
+    assert [stored.store.expire() for _ in range(3)] == [20_000, 19_000, 0]
+    assert stored.store.get(young, "a").state == "queued"
+
+
+def test_jobs_without_a_file_or_result_take_room_too(tmp_path):
+    stored = Stored(tmp_path, jobs_max_mb=1)
+    for _ in range(4):
+        stored.queue.end(stored.claimed(pages=50_000))
+    with pytest.raises(JobsFull):
+        stored.create()
+    stored.database.close()
+
+
 def test_there_are_bounds(tmp_path):
     stored = Stored(tmp_path, jobs_max_waiting=2, jobs_max_mb=1)
     with pytest.raises(JobsFull):
         stored.create(data=bytes(2 << 20))
-    stored.create()
-    stored.create()
+    stored.create("a")
+    stored.create("b")
     with pytest.raises(TooManyJobs):
-        stored.create()
+        stored.create("c")
+    stored.claim()
+    stored.create("c")
+    stored.database.close()
+
+
+def test_no_caller_takes_all_places(tmp_path):
+    stored = Stored(tmp_path, jobs_max_waiting=100)
+
+    def most(caller: str) -> int:
+        """Make jobs until one is refused; return how many there are."""
+        for number in range(100):
+            try:
+                stored.create(caller)
+            except TooManyJobs:
+                return number
+        return 100
+
+    assert [most(caller) for caller in "abcdefgh"] == [50, 25, 13, 6, 3, 2, 1, 0]
+    assert stored.claim().caller == "a"
+    assert most("a") == 0  # the place that is free now is another's
+    assert most("h") == 1
     stored.database.close()
 
 
@@ -180,6 +233,56 @@ def test_a_broken_store_is_told(tmp_path):
     stored = Stored(tmp_path)
     with pytest.raises(JobsUnavailable):
         stored.create()
+    with pytest.raises(JobsUnavailable):
+        stored.database.tidy()
+
+
+def test_what_is_logged_of_the_database_is_one_line_without_statement_and_values(stored):
+    @sa.event.listens_for(stored.database._engine, "connect")
+    def fill_the_disk(connection, _):
+        connection.execute("PRAGMA max_page_count = 40")
+
+    with pytest.raises(JobsUnavailable) as error:
+        stored.create("a-caller's-digest", data=bytes(1 << 20))
+    assert cause(error.value) == "database or disk is full"
+    assert "a-caller's-digest" not in str(error.value.__cause__)
+
+
+def test_what_the_system_says_is_logged_in_one_line():
+    error = JobsUnavailable()
+    for raised, line in (
+        (OSError("first\nsecond"), "first"),
+        (OSError(), "OSError"),
+        (sa.exc.TimeoutError("no connection\nfor you"), "no connection"),
+    ):
+        error.__cause__ = raised
+        assert cause(error) == line
+
+
+def test_only_the_owner_may_read_the_files(stored):
+    folder = stored.file.parent
+    folder.mkdir()
+    stored.file.touch(mode=0o644)  # as an older version made it
+    umask = os.umask(0o022)
+    try:
+        stored.create()
+    finally:
+        os.umask(umask)
+    files = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
+    assert files == {f"jobs.sqlite3{end}": 0o600 for end in ("", "-wal", "-shm")}
+
+
+def test_a_new_file_is_its_owners_too(stored):
+    stored.create()
+    assert stat.S_IMODE(stored.file.stat().st_mode) == 0o600
+
+
+def test_hosts_that_cannot_be_understood_end_the_start_with_one_line():
+    url = "postgresql://ocr:s3cret@/x?host=a:p0rt&host=b:5432"
+    with pytest.raises(SystemExit) as error:
+        Database(Settings.from_environ({"OCR_JOBS_STORE": url}))
+    line = "rapidocr: OCR_JOBS_STORE: the hosts and ports of the URL cannot be understood"
+    assert str(error.value) == line
 
 
 def test_ids_cannot_be_guessed(stored):

@@ -42,7 +42,7 @@ ALONE_KNOWS = {
     "pikepdf": {"outputs.pdf_overlay_child", "outputs.pdf_own_text"},
     "python_multipart": {"serving.forms"},
     "starlette": {"serving"},
-    "sqlalchemy": {"serving.job_database", "serving.job_queue", "serving.job_store"},
+    "sqlalchemy": {"serving.job_database", "serving.job_queue", "serving.job_store", "settings"},
     "uvicorn": {"serving.connections"},
     "h11": {"serving.connections"},
     "prometheus_client": {"serving.metrics"},

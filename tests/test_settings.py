@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 
 import pytest
 from rapidocr.main import DEFAULT_CFG_PATH
@@ -129,6 +130,42 @@ def test_the_line_says_what_is_wrong(variable, value, wrong):
     with pytest.raises(SettingsError) as error:
         Settings.from_environ({variable: value})
     assert str(error.value) == f"{variable}={value!r}: {wrong}"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mysql://ocr:s3cret@db/x",
+        "s3cret",
+        "postgresql://ocr:s3cret@db:p0rt/x",
+        "postgres://ocr:s3cret@db:54 32/x",
+    ],
+)
+def test_an_unusable_url_of_a_database_is_refused_and_not_shown(url):
+    with pytest.raises(SettingsError) as error:
+        Settings.from_environ({"OCR_JOBS_STORE": url})
+    wrong = "must be like postgresql://user:password@host/database"
+    assert str(error.value) == f"OCR_JOBS_STORE: {wrong}"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgres://db/x",
+        "postgresql://ocr:a%2Fb@[::1]:5432/x?sslmode=require",
+        "postgresql:///x?host=/run/postgresql",
+    ],
+)
+def test_the_url_of_a_database(url):
+    assert Settings.from_environ({"OCR_JOBS_STORE": url}).jobs_store == url
+
+
+def test_sqlalchemy_is_loaded_only_for_a_database():
+    program = (
+        "import sys; from ocr_runtime.settings import Settings; Settings.from_environ({});"
+        "assert 'sqlalchemy' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
 
 
 @pytest.mark.parametrize("name", ["OCR_THREAD", "OCR_config", "OCR_", "OCR_PORT_HTTP"])

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ from ocr_runtime.settings import Settings
 
 CHUNK_BYTES = 1 << 20
 """Size of the pieces in which files and results are stored."""
+
+_FILE = "jobs.sqlite3"
 
 _BUSY_SECONDS = 10
 """How long a transaction waits for another one of SQLite, which writes one at a time."""
@@ -76,6 +78,18 @@ CHUNKS = sa.Table(
 )
 
 
+def cause(error: JobsUnavailable) -> str:
+    """Say in one line why the database did not answer.
+
+    SQLAlchemy adds the statement to what the driver says; that is no matter of the log.
+    """
+    raised: BaseException | None = error.__cause__
+    if isinstance(raised, sa.exc.DBAPIError) and raised.orig is not None:
+        raised = raised.orig
+    lines = str(raised).strip().splitlines()
+    return lines[0] if lines else type(raised).__name__
+
+
 class Lost(Exception):
     """The job is not this worker's any more: it was cancelled, or the lease has run out."""
 
@@ -124,13 +138,11 @@ class Database:
         """
         if self._folder is None:
             return
-        connection = self._engine.raw_connection()
         try:
-            connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        except sqlite3.Error as exc:
+            with closing(self._engine.raw_connection()) as connection:
+                connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except (sa.exc.SQLAlchemyError, sqlite3.Error) as exc:
             raise JobsUnavailable from exc
-        finally:
-            connection.close()
 
     def chunks(self, job: str, kind: str) -> Iterator[bytes]:
         """Yield the pieces of a job's file ("input") or result, each read when it is asked for."""
@@ -167,6 +179,7 @@ class Database:
     def _create(self) -> None:
         if self._folder is not None:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _keep_private(self._folder / _FILE)
         with self._engine.begin() as connection:
             if self._folder is None:
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_SCHEMA_LOCK)))
@@ -193,16 +206,38 @@ def forget(connection: sa.Connection, jobs: Collection[str]) -> None:
 def _postgresql(url: str) -> sa.Engine:
     address = sa.make_url(url).set(drivername="postgresql+psycopg")
     try:
-        return sa.create_engine(address, pool_pre_ping=True, connect_args={"connect_timeout": 5})
+        return sa.create_engine(
+            address,
+            pool_pre_ping=True,
+            hide_parameters=True,
+            connect_args={"connect_timeout": 5},
+        )
     except ModuleNotFoundError:
         sys.exit("rapidocr: OCR_JOBS_STORE needs psycopg: install requirements-postgresql.lock")
+    except (sa.exc.ArgumentError, ValueError):  # which show the URL
+        sys.exit("rapidocr: OCR_JOBS_STORE: the hosts and ports of the URL cannot be understood")
+
+
+def _keep_private(file: Path) -> None:
+    """Create SQLite's file, or change it, so that only its owner may read it.
+
+    SQLite gives its log and its index of that (`-wal`, `-shm`) the permissions of the file.
+    """
+    # An existing file is not opened: closing it would end the locks that this process has on it
+    # (https://www.sqlite.org/howtocorrupt.html, 2.2).
+    with suppress(FileExistsError):
+        file.touch(mode=0o600, exist_ok=False)
+    for each in (file, *(file.with_name(file.name + end) for end in ("-wal", "-shm"))):
+        with suppress(FileNotFoundError, PermissionError):  # another user's, as the volume has it
+            each.chmod(0o600)
 
 
 def _sqlite(folder: Path) -> sa.Engine:
     """Open the database in a folder; every transaction is one that writes, so none deadlocks."""
-    path = folder / "jobs.sqlite3"
     engine = sa.create_engine(
-        sa.URL.create("sqlite", database=str(path)), connect_args={"timeout": _BUSY_SECONDS}
+        sa.URL.create("sqlite", database=str(folder / _FILE)),
+        hide_parameters=True,
+        connect_args={"timeout": _BUSY_SECONDS},
     )
 
     @sa.event.listens_for(engine, "connect")

@@ -75,16 +75,17 @@ class JobQueue:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def claim(self, *, alone: bool) -> Claim | None:
+    def claim(self, *, alone: bool, lapsed: bool = True) -> Claim | None:
         """Take up a job that waits, or one whose worker is gone; callers take turns.
 
         Args:
             alone: whether the worker has no other job. A job that lost its worker may have been
                 the reason; it is taken up before all others, but only by such a worker.
+            lapsed: whether to take up a job whose lease has run out, too.
         """
         with self._database.transaction() as connection:
             now = self._database.now(connection)
-            row = connection.execute(_next(now)).mappings().first()
+            row = connection.execute(_next(now, lapsed=lapsed)).mappings().first()
             if row is None or not (alone or _is_clean(row)):
                 return None
             lost = row["state"] == "running"
@@ -138,10 +139,17 @@ class JobQueue:
             queued = sa.select(sa.func.count()).where(JOBS.c.state == "queued")
             return int(connection.scalar(queued) or 0)
 
-    def release(self, claim: Claim) -> None:
-        """Put a job back into the queue."""
+    def release(self, claim: Claim, *, faulty: bool = False) -> None:
+        """Put a job back into the queue, if it is still this worker's.
+
+        Args:
+            claim: the job.
+            faulty: whether the work on it was ended by a fault of the service; that counts as a
+                loss of the job, but is not held against its page.
+        """
+        values = {"all_losses": JOBS.c.all_losses + 1} if faulty else {}
         with self._database.transaction() as connection:
-            _update(connection, claim, state="queued", claim=None, lease=0.0)
+            _update(connection, claim, state="queued", claim=None, lease=0.0, **values)
 
     def document(self, claim: Claim) -> bytes:
         """Return the file of a job."""
@@ -215,7 +223,7 @@ class JobQueue:
             self._database.end(connection, _mine(claim), claim.job, state, **values)
 
 
-def _next(now: float) -> Any:
+def _next(now: float, *, lapsed: bool) -> Any:
     """Select the job whose turn it is: of the caller who was last served the longest ago."""
     theirs = JOBS.alias()
     served = (
@@ -224,7 +232,8 @@ def _next(now: float) -> Any:
         .scalar_subquery()
     )
     clean = sa.case((sa.and_(JOBS.c.state == "queued", JOBS.c.losses == 0), 1), else_=0)
-    first = sa.select(JOBS).where(_free(now)).order_by(clean, served, JOBS.c.created).limit(1)
+    free = _free(now) if lapsed else JOBS.c.state == "queued"
+    first = sa.select(JOBS).where(free).order_by(clean, served, JOBS.c.created).limit(1)
     return first.with_for_update(skip_locked=True)
 
 

@@ -28,6 +28,13 @@ from ocr_runtime.settings import Settings
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 
+EXPIRED_AT_ONCE = 500
+"""How many jobs one transaction forgets; a statement takes 32,766 values in SQLite, and others wait
+for the transaction."""
+
+_ROW_BYTES = 1024
+"""Storage that each job takes besides its file, its pages and its result, roughly."""
+
 _ENDED = ("done", "failed", "cancelled")
 
 
@@ -105,7 +112,7 @@ class JobStore:
         """
         job = secrets.token_hex(16)
         with self._database.transaction() as connection:
-            self._check_room(connection, len(data))
+            self._check_room(connection, caller, len(data))
             values = {
                 "id": job,
                 "owner": owner,
@@ -149,28 +156,37 @@ class JobStore:
             self._database.end(connection, JOBS.c.owner == owner, job, "cancelled", bytes=0)
             return self._job(connection, job, owner)
 
+    def discard(self, job: str) -> None:
+        """Delete a job of which nobody was told, whatever its state is."""
+        with self._database.transaction() as connection:
+            forget(connection, [job])
+
     def result(self, job: str) -> Iterator[bytes]:
         """Yield the result of a job that is done, in pieces."""
         return self._database.chunks(job, "result")
 
     def expire(self) -> int:
-        """Forget the jobs that ended long enough ago; return how many."""
+        """Forget jobs that ended long enough ago, at most `EXPIRED_AT_ONCE`; return how many."""
         with self._database.transaction() as connection:
-            old = JOBS.c.finished < self._oldest(connection)
-            jobs = list(
-                connection.scalars(
-                    sa.select(JOBS.c.id).where(old).with_for_update(skip_locked=True)
-                )
-            )
+            old = sa.select(JOBS.c.id).where(JOBS.c.finished < self._oldest(connection))
+            some = old.limit(EXPIRED_AT_ONCE).with_for_update(skip_locked=True)
+            jobs = list(connection.scalars(some))
             forget(connection, jobs)
         return len(jobs)
 
-    def _check_room(self, connection: sa.Connection, size: int) -> None:
-        """Refuse a job whose file has so many bytes, if there is no room for it."""
+    def _check_room(self, connection: sa.Connection, caller: str, size: int) -> None:
+        """Refuse a caller's job whose file has so many bytes, if there is no room for it.
+
+        A caller gets another place only while more places are free than the caller has waiting
+        jobs, so one caller gets half of all places, and the next one half of those left.
+        """
         queued = sa.select(sa.func.count()).where(JOBS.c.state == "queued")
-        if (connection.scalar(queued) or 0) >= self._settings.jobs_max_waiting:
+        free = self._settings.jobs_max_waiting - int(connection.scalar(queued) or 0)
+        own = int(connection.scalar(queued.where(JOBS.c.caller == caller)) or 0)
+        if own >= free:
             raise TooManyJobs(headers={"Retry-After": "60"})
-        held = connection.scalar(sa.select(sa.func.sum(JOBS.c.bytes)))
+        row = JOBS.c.bytes + sa.func.length(JOBS.c.numbers) + _ROW_BYTES
+        held = connection.scalar(sa.select(sa.func.sum(row)))
         if int(held or 0) + size > self._settings.jobs_max_mb << 20:
             raise JobsFull
 

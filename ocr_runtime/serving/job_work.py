@@ -211,10 +211,17 @@ class JobWork:
         return self.claim.losses < _MAX_LOSSES
 
     def _without_culprit(self) -> list[int]:
-        """The pages that are left, without the one that has cost too many workers."""
+        """The pages that are left, without the one that has cost too many workers.
+
+        Raises:
+            Internal: the job has no other page.
+        """
         left = list(self.claim.left)
         if left and self.claim.losses >= _MAX_LOSSES:
             error = Internal(_GIVEN_UP.format(losses=self.claim.losses))
+            if len(self.claim.numbers) == 1:
+                logger.error("job %s: its page %d is given up", self.claim.job, left[0])
+                raise error
             page = unread_page(left.pop(0), error, whose=f"job {self.claim.job}")
             logger.error("job %s: page %d is given up", self.claim.job, page.number)
             self._queue.add_page(self.claim, page)

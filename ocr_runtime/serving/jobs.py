@@ -6,15 +6,15 @@ DELETE /jobs/{id}: cancelled, or forgotten
 """
 
 import asyncio
-import contextvars
 import functools
 import logging
 import re
+import threading
 from collections.abc import AsyncIterator, Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
-from typing import Literal, TypeVar
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.applications import Starlette
@@ -36,8 +36,9 @@ from ocr_runtime.errors import (
 )
 from ocr_runtime.serving import forms, metrics
 from ocr_runtime.serving.bodies import whole_body
+from ocr_runtime.serving.caller_turns import CallerTurns
 from ocr_runtime.serving.endpoints import Endpoint
-from ocr_runtime.serving.job_database import Database
+from ocr_runtime.serving.job_database import Database, cause
 from ocr_runtime.serving.job_runner import JobRunner
 from ocr_runtime.serving.job_store import Job, JobStore
 from ocr_runtime.serving.job_work import job_limits
@@ -46,7 +47,6 @@ from ocr_runtime.serving.state import request_state
 from ocr_runtime.serving.validation import validate_request
 from ocr_runtime.settings import Settings
 
-T = TypeVar("T")
 logger = logging.getLogger("rapidocr")
 
 POSTED = "/jobs"
@@ -150,7 +150,7 @@ class Jobs:
         self._endpoints = {endpoint.name: endpoint for endpoint in endpoints}
         self._wake = wake
         # Not the pool: a job is taken on at once, however many requests wait there.
-        self._threads = ThreadPoolExecutor(2, thread_name_prefix="jobs")
+        self._threads = CallerTurns(2, name="jobs")
 
     def routes(self) -> list[Route]:
         return [
@@ -165,8 +165,8 @@ class Jobs:
     async def create(self, request: Request) -> Response:
         store = self._jobs()
         body = await whole_body(request)
-        make = functools.partial(self._create, store, request.headers.get("content-type", ""), body)
-        job = await self._within_time(make)
+        content_type = request.headers.get("content-type", "")
+        job = await self._within_time(functools.partial(self._create, store, content_type, body))
         self._wake()
         return _answer(job, status=202, headers={"Location": f"/jobs/{job.id}"})
 
@@ -207,10 +207,16 @@ class Jobs:
         )
 
     def close(self) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._threads.close()
 
-    def _create(self, store: JobStore, content_type: str, body: bytes) -> Job:
-        """Check a request as its endpoint does, but for its pages, and write the job down."""
+    def _create(
+        self, store: JobStore, content_type: str, body: bytes, abandoned: threading.Event
+    ) -> Job:
+        """Check a request as its endpoint does, but for its pages, and write the job down.
+
+        Raises:
+            Timeout: nobody waits for the answer any more; then there is no job.
+        """
         state = request_state()
         endpoint = self._endpoint([value for name, value in state.query if name == "output"])
         query = [(name, value) for name, value in state.query if name != "output"]
@@ -219,6 +225,8 @@ class Jobs:
         sent = validate_request(form, endpoint.request, strict=self._settings.strict)
         with sent.open(job_limits(self._settings)) as document:
             numbers = list(document.numbers)
+        if abandoned.is_set():
+            raise Timeout
         job = store.create(
             owner=state.key,
             caller=state.caller,
@@ -243,13 +251,36 @@ class Jobs:
             raise JobsOff
         return self._store
 
-    async def _within_time(self, work: Callable[[], T]) -> T:
-        loop, run = asyncio.get_running_loop(), contextvars.copy_context().run
+    async def _within_time(self, make: Callable[[threading.Event], Job]) -> Job:
+        """Make a job in a thread; if its caller gives up or is late, there is none in the end.
+
+        Args:
+            make: makes it, unless the event is set.
+        """
+        abandoned, making = threading.Event(), None
+        work = functools.partial(make, abandoned)
         try:
             async with asyncio.timeout(self._settings.timeout_seconds):
-                return await loop.run_in_executor(self._threads, run, work)
-        except TimeoutError as exc:
-            raise Timeout from exc
+                making = await self._threads.start(request_state().caller, work)
+                return await asyncio.wrap_future(making)
+        except BaseException as exc:
+            abandoned.set()
+            if making is not None:
+                making.add_done_callback(self._discard)  # it may be just being written down
+            if isinstance(exc, TimeoutError):
+                raise Timeout from exc
+            raise
+
+    def _discard(self, making: Future[Job]) -> None:
+        """Delete a job, if one was made, whose id nobody was told."""
+        if self._store is None or making.cancelled() or making.exception():
+            return
+        job = making.result().id
+        try:
+            self._threads.soon(functools.partial(self._store.discard, job))
+        except RuntimeError:  # the service is ending
+            with suppress(JobsUnavailable):
+                self._store.discard(job)
 
 
 def _id(request: Request) -> str:
@@ -262,7 +293,7 @@ def _id(request: Request) -> str:
 def _refusal(_: Request, exc: Exception) -> Response:
     error = exc if isinstance(exc, OCRError) else Internal()
     if isinstance(error, JobsUnavailable):
-        logger.warning("request %s: %s", request_state().request_id, error.__cause__)
+        logger.warning("request %s: %s", request_state().request_id, cause(error))
     return JSONResponse(error.body(), status_code=error.status, headers=error.headers)
 
 
@@ -296,6 +327,7 @@ def app(
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         if database is None:
+            metrics.show_jobs(running=0, waiting=0)  # a gauge of the latest value has none before
             yield
             return
         running.append(runner(database))

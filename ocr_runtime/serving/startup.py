@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ocr_runtime.errors import JobsUnavailable
 from ocr_runtime.serving import access
-from ocr_runtime.serving.job_database import Database
+from ocr_runtime.serving.job_database import Database, cause
 from ocr_runtime.settings import Settings
 
 logger = logging.getLogger("rapidocr")
@@ -41,7 +41,7 @@ def _check_jobs(settings: Settings) -> None:
         with database.transaction():
             pass
     except JobsUnavailable as exc:
-        reason = str(exc.__cause__).splitlines()[0]
+        reason = cause(exc)
         if not settings.jobs_store:
             sys.exit(f"rapidocr: OCR_JOBS_DIR={settings.jobs_dir}: {reason}")
         logger.warning("the store of the jobs does not answer yet: %s", reason)
