@@ -27,7 +27,7 @@ TIMEOUT_SECONDS = 60
 
 # Seconds of one core for each of the benchmark's images, profile `exact`: as an AMD EPYC took them
 # (`python -m scripts.benchmark.inside profiles IMAGE...`, medians of 5), brought to the mean of
-# docs/benchmark.md's machine. `standard` takes about half of that.
+# docs/benchmark.md's machine. The default profile, `standard`, was not measured with these images.
 SERVICE_SECONDS = np.array([0.50, 0.22, 1.08, 0.36, 0.22, 0.79, 0.89, 0.58, 0.42, 0.63, 0.55, 0.66])
 
 

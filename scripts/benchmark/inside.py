@@ -167,10 +167,10 @@ def growth(_: list[str]) -> dict[str, list[tuple[int, float]]]:
     reader = engine()
     pixels, lines = [], []
     for side in (736, 1000, 1400, 2000):
-        page = drawn(side, side, 10)
+        page = PageImage.of(drawn(side, side, 10))
         pixels.append((side * side, 1000 * seconds(lambda page=page: texts(reader, page), 3)))
     for number in (0, 1, 10, 20, 30):
-        page = drawn(1000, 1000, number)
+        page = PageImage.of(drawn(1000, 1000, number))
         lines.append((number, 1000 * seconds(lambda page=page: texts(reader, page), 3)))
     return {"pixels": pixels, "lines": lines}
 
