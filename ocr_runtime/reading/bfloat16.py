@@ -173,7 +173,7 @@ class _Runners:
         settings = {
             "INFERENCE_PRECISION_HINT": "bf16",
             "CPU_DENORMALS_OPTIMIZATION": True,
-            "CPU_RUNTIME_CACHE_CAPACITY": 1000,  # operators that it keeps beside `KERNELS`
+            "CPU_RUNTIME_CACHE_CAPACITY": 0,  # its own, of each; `KERNELS` is that of all
             "NUM_STREAMS": 1,
             "INFERENCE_NUM_THREADS": self._threads,
             "ENABLE_CPU_PINNING": False,
