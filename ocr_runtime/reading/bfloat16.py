@@ -152,18 +152,13 @@ class _Runners:
             batch: float32, of a shape that the model takes.
             large: whether the memory of the run is given back.
         """
-        from openvino import Tensor  # noqa: PLC0415, only who has the extra gets here
-
         try:
             compiled = self._idle.pop()  # the one that ran last
         except IndexError:
             compiled = self._compiled()
         try:
-            request = compiled.create_infer_request()
-            request.infer({0: Tensor(np.ascontiguousarray(batch), shared_memory=True)})
-            return np.array(request.get_output_tensor(0).data)  # its memory is OpenVINO's
+            return _first_output(compiled, batch)
         finally:
-            del request
             if large:
                 compiled.release_memory()
             self._idle.append(compiled)
@@ -180,6 +175,14 @@ class _Runners:
             "ENABLE_HYPER_THREADING": True,
         }
         return _core().compile_model(self._model, "CPU", settings)
+
+
+def _first_output(compiled: Any, batch: np.ndarray) -> np.ndarray:
+    from openvino import Tensor  # noqa: PLC0415, only who has the extra gets here
+
+    request = compiled.create_infer_request()
+    request.infer({0: Tensor(np.ascontiguousarray(batch), shared_memory=True)})
+    return np.array(request.get_output_tensor(0).data)  # its memory is OpenVINO's
 
 
 @functools.cache
