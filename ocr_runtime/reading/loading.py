@@ -33,10 +33,12 @@ _NUMBER_BYTES = {"Det": 34, "Cls": 70, "Rec": 140}
 """Peak memory of a run of each stage's model for each number in its input, as measured."""
 
 _NARROWEST_LINE = 96
-"""Width in pixels to which a line is padded, except with `OCR_PROFILE=exact`; each line then has a
-run of its own. RapidOCR pads six lines to the longest of them, and to 320 pixels. On 39 real pages
-that lost more spaces (1.97 of 100 on receipts instead of 1.68) and read no page much better (1.47 %
-of the characters of receipts wrong instead of 1.49); recognition took 1.14 times as long."""
+"""Width in pixels to which a line is padded, except with `OCR_PROFILE=exact` and with another
+recogniser: that of PP-OCRv4 then reads "shipping" for "Shipping". Each line has a run of its own.
+
+RapidOCR pads six lines to the longest of them, and to 320 pixels. On 39 real pages that lost more
+spaces (1.97 of 100 on receipts instead of 1.68) and read no page much better (1.47 % of the
+characters of receipts wrong instead of 1.49); recognition took 1.14 times as long."""
 
 _UNCLIP_RATIO = 1.45
 """Default of `unclip_ratio`, except with `OCR_PROFILE=exact`. With RapidOCR's 1.6 the boxes of
@@ -57,6 +59,8 @@ STAGES: dict[str, tuple[str, Any, str]] = {
 """By section of the configuration: attribute of RapidOCR, class, and name of each stage."""
 
 
+_LINE_WIDTH = "Rec.rec_img_shape[2]"
+
 _UNUSED = {
     "Det.limit_side_len",
     "Det.limit_type",
@@ -66,7 +70,7 @@ _UNUSED = {
     "Global.min_side_len",
     "Global.width_height_ratio",
     "Rec.rec_batch_num",
-    "Rec.rec_img_shape[2]",
+    _LINE_WIDTH,
 }
 """Keys of a configuration that only the profile `exact` uses: `detection` chooses the sizes."""
 
@@ -94,9 +98,10 @@ def load_rapidocr(settings: Settings, arena: Arena) -> BoundedRapidOCR:
         _warn_of_what_has_no_effect(configured, settings)
         params |= configured
     if settings.profile != "exact":
-        channels, height, _ = params.get("Rec.rec_img_shape", (3, 48, 320))
-        params["Rec.rec_img_shape"] = [channels, height, _NARROWEST_LINE]
         params["Rec.rec_batch_num"] = 1
+        if not _has_another_recogniser(settings, params):
+            channels, height, _ = params.get("Rec.rec_img_shape", (3, 48, 320))
+            params["Rec.rec_img_shape"] = [channels, height, _NARROWEST_LINE]
     for stage, path in _given_models(settings).items():
         params[f"{stage}.model_path"] = str(path)
     ocr = BoundedRapidOCR(params=params)
@@ -110,6 +115,14 @@ def load_rapidocr(settings: Settings, arena: Arena) -> BoundedRapidOCR:
     return ocr
 
 
+def _has_another_recogniser(settings: Settings, configured: Mapping[str, Any]) -> bool:
+    own = OmegaConf.load(DEFAULT_CFG_PATH)
+    keys = [f"Rec.{name}" for name in ("model_path", "ocr_version", "lang_type", "model_type")]
+    return settings.rec_model_path is not None or any(
+        key in configured and configured[key] != OmegaConf.select(own, key) for key in keys
+    )
+
+
 def _warn_of_what_has_no_effect(configured: Mapping[str, Any], settings: Settings) -> None:
     """Name the values of a configuration that differ from RapidOCR's own and are not used."""
     if settings.profile == "exact":
@@ -117,7 +130,8 @@ def _warn_of_what_has_no_effect(configured: Mapping[str, Any], settings: Setting
     own, given = OmegaConf.load(DEFAULT_CFG_PATH), OmegaConf.load(DEFAULT_CFG_PATH)
     for key, value in configured.items():
         OmegaConf.update(given, key, value)
-    for key in sorted(_UNUSED):
+    used = {_LINE_WIDTH} if _has_another_recogniser(settings, configured) else set()
+    for key in sorted(_UNUSED - used):
         if OmegaConf.select(given, key) != OmegaConf.select(own, key):
             logger.warning(
                 "OCR_CONFIG=%s: %s has no effect with OCR_PROFILE=%s",
