@@ -123,10 +123,11 @@ def test_an_output_is_not_changed_by_later_runs():
 
 @needs_bfloat16
 def test_the_precision_is_asked_for_and_not_left_to_a_default():
-    (runner,) = opened("Rec")._runners[1]._idle
-    assert runner.get_property("INFERENCE_PRECISION_HINT").get_type_name() == "bf16"
-    assert runner.get_property("INFERENCE_NUM_THREADS") == 1
-    assert runner.get_property("NUM_STREAMS") == 1
+    (request,) = opened("Rec")._runners[1]._idle
+    compiled = request.get_compiled_model()
+    assert compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name() == "bf16"
+    assert compiled.get_property("INFERENCE_NUM_THREADS") == 1
+    assert compiled.get_property("NUM_STREAMS") == 1
 
 
 @needs_bfloat16

@@ -44,6 +44,7 @@ def main() -> None:
         found["drawn"] = arguments.images == DATA
         found["serving"] = serving(own)
         if not arguments.quick:
+            _keep(found)
             for what, paths in (
                 ("stages", images),
                 ("arithmetic", []),
@@ -58,8 +59,13 @@ def main() -> None:
     if arguments.quick:
         print(report.machine(), report.table(found), sep="\n\n")
     else:
-        (ROOT / ".peers/found.json").write_text(json.dumps(found))
+        _keep(found)
         report.write(found, ROOT / "docs")
+
+
+def _keep(found: dict[str, Any]) -> None:
+    """Write down what was found until now: a later step that fails then loses nothing of it."""
+    (ROOT / ".peers/found.json").write_text(json.dumps(found))
 
 
 def upright(folder: Path, into: Path) -> list[Path]:
