@@ -65,7 +65,7 @@ def held(request, monkeypatch):
 def test_no_job_is_left_of_a_request_that_nobody_waits_for(held, way, tmp_path):
     settings = Settings(jobs_dir=tmp_path, timeout_seconds=0.5 if way == "late" else 60)
     database = Database(settings)
-    jobs = Jobs(database, settings, ENDPOINTS, wake=lambda: None)
+    jobs = Jobs(database, settings, ENDPOINTS, check=lambda _: None, wake=lambda: None)
 
     async def scenario() -> None:
         begin_request(RequestState("id", query=(("output", "text"),)))
@@ -88,7 +88,7 @@ def test_no_job_is_left_of_a_request_that_nobody_waits_for(held, way, tmp_path):
 def test_a_job_is_made_for_who_waits(tmp_path):
     settings = Settings(jobs_dir=tmp_path)
     database = Database(settings)
-    jobs = Jobs(database, settings, ENDPOINTS, wake=lambda: None)
+    jobs = Jobs(database, settings, ENDPOINTS, check=lambda _: None, wake=lambda: None)
 
     async def scenario() -> None:
         begin_request(RequestState("id", query=(("output", "text"),)))

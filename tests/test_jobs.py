@@ -177,17 +177,12 @@ def test_a_job_whose_only_page_cannot_be_read_fails(server):
     assert_error(get(server, f"{job}/result"), 409, "job_without_result")
 
 
-def test_a_job_with_all_three_stages_off_fails(server):
-    off = dict.fromkeys(("use_det", "use_cls", "use_rec"), "false")
-    found = ended(server, made(post(server, tiff(2), **off)))
-    (error,) = found["errors"]
-    assert (found["state"], error["code"], "number" in error) == ("failed", "invalid_option", False)
-
-
 def test_what_a_request_refuses_makes_no_job(server):
     assert_error(post(server, b"no document"), 415, "unsupported_document")
     assert_error(post(server, b""), 400, "missing_image")
     assert_error(post(server, tiff(2), pages="7"), 400, "invalid_option")
+    off = dict.fromkeys(("use_det", "use_cls", "use_rec"), "false")
+    assert_error(post(server, tiff(2), **off), 400, "invalid_option")
     assert_error(post(server, encrypted(drawn(text_page), user="pw")), 400, "password_required")
     assert_error(post(server, tiff(1), output="nonsense"), 400, "invalid_option")
     url = f"{server.url}/jobs"

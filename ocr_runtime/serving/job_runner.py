@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from ocr_runtime.errors import JobsUnavailable
 from ocr_runtime.reading.engine import Engine
+from ocr_runtime.reading.page import ReadingOptions
 from ocr_runtime.serving import metrics
 from ocr_runtime.serving.endpoints import Endpoint
 from ocr_runtime.serving.job_database import Database, cause
@@ -89,6 +90,14 @@ class JobRunner:
         self._woken = asyncio.Event()
         self._renew_at = self._tidy_at = self._count_at = self._lapsed_at = 0.0
         self._unavailable = False
+
+    def check(self, options: ReadingOptions) -> None:
+        """Check whether pages can be read with these options.
+
+        Raises:
+            InvalidOption: they turn off all three stages.
+        """
+        self._engine.check(options)
 
     def wake(self) -> None:
         """Look for jobs now."""

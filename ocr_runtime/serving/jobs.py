@@ -13,10 +13,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import Future
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime
-from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -34,15 +31,16 @@ from ocr_runtime.errors import (
     OCRError,
     Timeout,
 )
+from ocr_runtime.reading.page import ReadingOptions
 from ocr_runtime.serving import forms, metrics
 from ocr_runtime.serving.bodies import whole_body
 from ocr_runtime.serving.caller_turns import CallerTurns
 from ocr_runtime.serving.endpoints import Endpoint
 from ocr_runtime.serving.job_database import Database, cause
+from ocr_runtime.serving.job_progress import progress
 from ocr_runtime.serving.job_runner import JobRunner
 from ocr_runtime.serving.job_store import Job, JobStore
 from ocr_runtime.serving.job_work import job_limits
-from ocr_runtime.serving.requests import without_null
 from ocr_runtime.serving.state import request_state
 from ocr_runtime.serving.validation import validate_request
 from ocr_runtime.settings import Settings
@@ -62,71 +60,6 @@ def route_of(path: str) -> str | None:
     return ROUTES[sum(group is not None for group in found.groups())] if found else None
 
 
-class PageError(BaseModel):
-    """Why a page could not be read, or the whole job failed."""
-
-    model_config = ConfigDict(json_schema_extra=without_null)
-
-    number: int | None = Field(
-        default=None, description="Of the page, from 1; missing if the job failed as a whole."
-    )
-    code: str = Field(description="What went wrong, for programs.")
-    error: str = Field(description="A sentence for the caller.")
-
-
-class JobProgress(BaseModel):
-    """How far a job is."""
-
-    model_config = ConfigDict(json_schema_extra=without_null)
-
-    id: str = Field(description="Names the job; whoever has no API key needs it to ask for it.")
-    state: Literal["queued", "running", "done", "failed", "cancelled"] = Field(
-        description="A running job is queued again when the service ends, or to let another "
-        "caller's job run; what was read is kept."
-    )
-    output: str = Field(description="The endpoint that writes the result.")
-    pages: int = Field(description="How many pages are to be read.")
-    pages_done: int = Field(
-        description="How many pages have been read, those with errors included."
-    )
-    place: int | None = Field(
-        default=None,
-        description="Of a queued job: its place among all that wait, from 1. Callers take turns, "
-        "so it may run before those of a caller with more jobs.",
-    )
-    errors: list[PageError] = Field(description="Which pages could not be read, and why.")
-    created: datetime = Field(description="When it was made.")
-    finished: datetime | None = Field(default=None, description="When it ended.")
-    result: str | None = Field(
-        default=None, description="Of a job that is done: the address of the result."
-    )
-
-
-def progress(job: Job) -> JobProgress:
-    """Say how far a job is."""
-    errors = [
-        PageError(number=page.number, code=page.code, error=page.error) for page in job.unread
-    ]
-    if job.code is not None:
-        errors.append(PageError(code=job.code, error=job.error or ""))
-    return JobProgress(
-        id=job.id,
-        state=job.state,
-        output=job.output,
-        pages=job.pages,
-        pages_done=job.pages_done,
-        place=job.place,
-        errors=errors,
-        created=_time(job.created),
-        finished=None if job.finished is None else _time(job.finished),
-        result=f"/jobs/{job.id}/result" if job.state == "done" else None,
-    )
-
-
-def _time(seconds: float) -> datetime:
-    return datetime.fromtimestamp(int(seconds), UTC)
-
-
 class Jobs:
     """Answers the requests for jobs.
 
@@ -134,6 +67,7 @@ class Jobs:
         database: where they are; None if the service takes no jobs.
         settings: of the service.
         endpoints: that write the results.
+        check: raises `InvalidOption` for options with which no page can be read.
         wake: called when a job was made.
     """
 
@@ -143,11 +77,13 @@ class Jobs:
         settings: Settings,
         endpoints: Iterable[Endpoint],
         *,
+        check: Callable[[ReadingOptions], None],
         wake: Callable[[], None],
     ) -> None:
         self._store = None if database is None else JobStore(database, settings)
         self._settings = settings
         self._endpoints = {endpoint.name: endpoint for endpoint in endpoints}
+        self._check = check
         self._wake = wake
         # Not the pool: a job is taken on at once, however many requests wait there.
         self._threads = CallerTurns(2, name="jobs")
@@ -223,6 +159,7 @@ class Jobs:
         form = forms.parse(content_type, body, names=endpoint.request.names(), query=query)
         state.record_ignored(form.ignored)
         sent = validate_request(form, endpoint.request, strict=self._settings.strict)
+        self._check(sent.options.model_copy(update=dict(endpoint.reading)))
         with sent.open(job_limits(self._settings)) as document:
             numbers = list(document.numbers)
         if abandoned.is_set():
@@ -322,7 +259,10 @@ def app(
         for each in running:
             each.wake()
 
-    jobs = Jobs(database, settings, endpoints, wake=wake)
+    def check(options: ReadingOptions) -> None:
+        running[0].check(options)  # requests come after the start
+
+    jobs = Jobs(database, settings, endpoints, check=check, wake=wake)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

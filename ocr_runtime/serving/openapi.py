@@ -32,7 +32,7 @@ from ocr_runtime.errors import (
 from ocr_runtime.serving import negotiation
 from ocr_runtime.serving.endpoints import Endpoint
 from ocr_runtime.serving.forms import READERS
-from ocr_runtime.serving.jobs import JobProgress
+from ocr_runtime.serving.job_progress import JobProgress
 from ocr_runtime.serving.openapi_schemas import (
     ERROR,
     add_model,
