@@ -34,7 +34,12 @@ from pathlib import Path
 import numpy as np, psutil
 from ocr_runtime.reading.bfloat16 import BFloat16Model
 model = BFloat16Model(
-    Path(sys.argv[1]), setting="it", cores=1, number_bytes=1 << 30, heights_and_widths=(None, [])
+    Path(sys.argv[1]),
+    setting="it",
+    cores=1,
+    at_once=1,
+    number_bytes=1 << 30,
+    heights_and_widths=(None, []),
 )
 def resident():
     return psutil.Process().memory_info().rss >> 20
@@ -52,6 +57,7 @@ def opened(stage: str, *, cores: int = 1) -> BFloat16Model:
         STAGES[stage],
         setting="it",
         cores=cores,
+        at_once=cores,
         number_bytes=1,
         heights_and_widths=PADDED[stage],
     )
@@ -111,6 +117,15 @@ def test_runs_at_the_same_time_give_what_each_gives_alone():
 
 
 @needs_bfloat16
+def test_no_more_runs_at_the_same_time_than_cores():
+    model = opened("Rec", cores=2)
+    with ThreadPoolExecutor(6) as threads:
+        list(threads.map(model, lines([96, 200, 310, 480]) * 6))
+    one, all_cores = (model._runners[cores]._idle.queue for cores in (1, 2))
+    assert (len(one), len(all_cores)) == (2, 1)
+
+
+@needs_bfloat16
 def test_an_output_is_not_changed_by_later_runs():
     model = opened("Rec")
     first, second = lines([96, 480])
@@ -123,7 +138,7 @@ def test_an_output_is_not_changed_by_later_runs():
 
 @needs_bfloat16
 def test_the_precision_is_asked_for_and_not_left_to_a_default():
-    (request,) = opened("Rec")._runners[1]._idle
+    (request,) = opened("Rec")._runners[1]._idle.queue
     compiled = request.get_compiled_model()
     assert compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name() == "bf16"
     assert compiled.get_property("INFERENCE_NUM_THREADS") == 1
@@ -182,7 +197,7 @@ def test_without_bfloat16_the_fast_profile_computes_in_float32_and_says_so(
 
 @needs_bfloat16
 def test_a_model_that_openvino_does_not_compile_runs_in_float32(monkeypatch, caplog):
-    def refuse(*_):
+    def refuse(*_, **__):
         raise RuntimeError("an operator\nthat it does not know")
 
     monkeypatch.setattr(bfloat16._Runners, "__init__", refuse)
@@ -200,6 +215,7 @@ def test_a_missing_model_is_named():
             Path("/none.onnx"),
             setting="it",
             cores=1,
+            at_once=1,
             number_bytes=1,
             heights_and_widths=PADDED["Rec"],
         )

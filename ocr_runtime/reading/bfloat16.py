@@ -4,17 +4,18 @@
 
 Processors with AVX512-BF16 or AMX multiply such numbers about twice as fast as float32, of which
 they have the exponent and 8 bits of the fraction. OpenVINO prepares its kernels at the first run
-of each new shape, which takes 20 to 70 ms and 5 to 10 MB. So inputs are padded to sizes of a short
+of each new shape, which takes 20 to 70 ms and 3 to 10 MB. So inputs are padded to sizes of a short
 list, and the number of kernels that are kept is bounded.
 """
 
 import functools
 import importlib.util
 import os
-from collections import deque
+import threading
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from queue import LifoQueue
 from typing import Any
 
 import numpy as np
@@ -22,14 +23,17 @@ import numpy as np
 from ocr_runtime.reading.runtimes import Grant, describing_session
 from ocr_runtime.settings import SettingsError
 
-KERNELS = 2048
+KERNELS = 4096
 """Prepared operators that the process keeps, least recently used first out. A shape of either model
-has about 40, in 5 to 10 MB; so this bounds them to 50 shapes and 400 MB."""
+has 40 to 80, in 3 to 10 MB; so this bounds them to about 70 shapes."""
 
-LARGE = 128 << 20
-"""Bytes of a run, about 1.3 million pixels to detect, from which its memory is given back when it
-ends; otherwise OpenVINO keeps it. With 32 MB that concerned most pages, and detection of 12 images
-took 1.4 times as long on an EPYC of the fourth generation."""
+KEPT = 384 << 20
+"""Bytes of memory that OpenVINO may keep of runs that have ended, for the next ones: about those of
+three pages of 960 x 736. On an EPYC detection of 12 images, one after the other, took 1.3 times as
+long with 128 MB as with 512."""
+
+NUMBER_BYTES = {"Det": 55, "Rec": 200}
+"""Memory of a run for each number in its input, as measured; by section of the configuration."""
 
 _LINE_WIDTHS = tuple(
     size
@@ -65,6 +69,7 @@ class BFloat16Model:
         path: an ONNX file.
         setting: what chose the file; named in errors.
         cores: most cores that a run may use. A run uses all of them or one.
+        at_once: most runs of one core at the same time; others wait.
         number_bytes: peak memory of a run, in bytes for each number of its input.
         heights_and_widths: to which batches are padded, see `PADDED`.
 
@@ -79,6 +84,7 @@ class BFloat16Model:
         *,
         setting: str,
         cores: int,
+        at_once: int,
         number_bytes: int,
         heights_and_widths: tuple[Sequence[int] | None, Sequence[int]],
     ) -> None:
@@ -87,7 +93,10 @@ class BFloat16Model:
         self._path = path
         self._number_bytes = number_bytes
         self._heights, self._widths = heights_and_widths
-        self._runners = {threads: _Runners(path, threads) for threads in {1, cores}}
+        self._runners = {
+            threads: _Runners(path, threads=threads, at_once=max(1, at_once // threads))
+            for threads in {1, cores}
+        }
 
     @property
     def session(self) -> Any:
@@ -110,7 +119,7 @@ class BFloat16Model:
         most = max(self._runners)
         with grant(needed) if grant else nullcontext(most) as cores:
             runners = self._runners[most if cores >= most else 1]
-            output = runners.run(padded, large=needed > LARGE)
+            output = runners.run(padded, needed=needed)
         if self._heights is None:  # lines: (N, frames, classes)
             frames = -(-output.shape[1] * batch.shape[3] // padded.shape[3])
             return output[:, :frames]
@@ -131,42 +140,81 @@ def _at_least(sizes: Sequence[int], length: int) -> int:
     return next((size for size in sizes if size >= length), length)
 
 
+class _KeptMemory:
+    """What OpenVINO keeps of runs that have ended: no more than a number of bytes in all.
+
+    Args:
+        most: bytes.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._idle: dict[Any, int] = {}  # the one that ran last is the last
+        self._lock = threading.Lock()
+
+    def take(self, request: Any) -> int:
+        """Return the bytes that are kept for a request, which is to run now."""
+        with self._lock:
+            return self._idle.pop(request, 0)
+
+    def give(self, request: Any, kept: int) -> None:
+        """Keep so many bytes for a request that has run, or none; for others if there is room."""
+        with self._lock:
+            self._idle[request] = kept
+            if kept > self._most:
+                self._release(request)
+            while sum(self._idle.values()) > self._most:
+                self._release(next(iter(self._idle)))
+
+    def _release(self, request: Any) -> None:
+        del self._idle[request]
+        request.get_compiled_model().release_memory()
+
+
+_KEPT = _KeptMemory(KEPT)
+
+
 class _Runners:
     """A model compiled for runs of so many threads, as often as it runs at the same time.
 
-    OpenVINO keeps the memory of each run for the next one. A compiled model of its own for each
-    run at a time can give that back when it is idle, while others run.
+    Each run at a time has a compiled model of its own, whose memory can be given back when it is
+    idle, while others run.
 
     Args:
         path: an ONNX file.
         threads: of each run.
+        at_once: most runs at the same time; others wait, since the cores are taken.
     """
 
-    def __init__(self, path: Path, threads: int) -> None:
+    def __init__(self, path: Path, *, threads: int, at_once: int) -> None:
         self._model = _core().read_model(path)
         self._threads = threads
-        self._idle = deque([self._request()])
+        self._idle: LifoQueue[Any] = LifoQueue()  # the one that ran last is taken first
+        for _ in range(at_once - 1):
+            self._idle.put(None)  # compiled when it is needed
+        self._idle.put(self._request())
 
-    def run(self, batch: np.ndarray, *, large: bool) -> np.ndarray:
+    def run(self, batch: np.ndarray, *, needed: int) -> np.ndarray:
         """Compute the first output.
 
         Args:
             batch: float32, of a shape that the model takes.
-            large: whether the memory of the run is given back.
+            needed: bytes of memory that the run takes.
         """
         from openvino import Tensor  # noqa: PLC0415, only who has the extra gets here
 
+        request = self._idle.get()
         try:
-            request = self._idle.pop()  # the one that ran last
-        except IndexError:
-            request = self._request()
-        try:
-            request.infer({0: Tensor(np.ascontiguousarray(batch), shared_memory=True)})
-            return np.array(request.get_output_tensor(0).data)  # its memory is OpenVINO's
+            if request is None:
+                request = self._request()
+            kept = max(needed, _KEPT.take(request))
+            try:
+                request.infer({0: Tensor(np.ascontiguousarray(batch), shared_memory=True)})
+                return np.array(request.get_output_tensor(0).data)  # its memory is OpenVINO's
+            finally:
+                _KEPT.give(request, kept)
         finally:
-            if large:
-                request.get_compiled_model().release_memory()
-            self._idle.append(request)
+            self._idle.put(request)
 
     def _request(self) -> Any:
         """Compile the model. What changes answers, memory or cores is not left to defaults."""

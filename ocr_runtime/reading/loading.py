@@ -21,7 +21,7 @@ from rapidocr.inference_engine.onnxruntime import OrtInferSession
 from rapidocr.inference_engine.onnxruntime.provider_config import EP, ProviderConfig
 from rapidocr.main import DEFAULT_CFG_PATH
 
-from ocr_runtime.reading.bfloat16 import PADDED, BFloat16Model, why_not
+from ocr_runtime.reading.bfloat16 import NUMBER_BYTES, PADDED, BFloat16Model, why_not
 from ocr_runtime.reading.bounded_rapidocr import BoundedDetector, BoundedRapidOCR
 from ocr_runtime.reading.configuration import read_configuration
 from ocr_runtime.reading.runtimes import Arena, Model
@@ -213,14 +213,26 @@ def _runtime(engine: DictConfig, settings: Settings, arena: Arena) -> OpenModel:
         how: dict[str, Any] = {
             "setting": setting,
             "cores": 1 if line_by_line else settings.threads_per_worker,
-            "number_bytes": _NUMBER_BYTES[stage],
         }
         if not obstacle and stage in PADDED:
             try:
-                return BFloat16Model(path, heights_and_widths=PADDED[stage], **how)
+                return BFloat16Model(
+                    path,
+                    at_once=settings.threads_per_worker,
+                    number_bytes=NUMBER_BYTES[stage],
+                    heights_and_widths=PADDED[stage],
+                    **how,
+                )
             except RuntimeError as exc:
                 logger.warning("%s runs in float32: %s", path.name, reason(exc))
-        return Model(path, providers=providers, arena=arena, one_image=stage == "Det", **how)
+        return Model(
+            path,
+            providers=providers,
+            number_bytes=_NUMBER_BYTES[stage],
+            arena=arena,
+            one_image=stage == "Det",
+            **how,
+        )
 
     return open_model
 
