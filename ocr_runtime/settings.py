@@ -31,8 +31,10 @@ _RUN_BYTES_PER_CORE = 320 << 20
 have more than 2.5 million after enlargement. Measured with `scripts/soak`: with 256 MB, runs waited
 for memory so often that a seventh of the cores were idle."""
 
-_CORES_PER_PROCESS = 16
-"""With more, threads wait for Python's global lock: `scripts/bench`, in docs/benchmark.md."""
+_CORES_PER_PROCESS = {"exact": 16, "standard": 4, "fast": 4}
+"""With more, threads wait for Python's global lock: `scripts/bench`, in docs/benchmark.md. There 16
+threads do the work of 12 with `exact`; 8 threads do that of 5 with the others, which compute less
+outside of the lock."""
 
 _FILE_SCHEMA = WithJsonSchema({"type": "string", "format": "file-path"})
 _KEY = re.compile(r"[!-~]{8,256}")
@@ -179,8 +181,8 @@ class Settings(BaseModel):
         alias="OCR_WORKERS",
         ge=1,
         le=64,
-        description="Number of worker processes; each loads its own models. Unset: one for every "
-        "16 granted CPU cores.",
+        description="Number of worker processes; each loads its own models. Unset: one for every 4 "
+        "granted CPU cores, with `OCR_PROFILE=exact` for every 16.",
     )
     threads: int | None = Field(
         None,
@@ -391,7 +393,7 @@ class Settings(BaseModel):
     @property
     def processes(self) -> int:
         """Number of worker processes."""
-        return self.workers or math.ceil(granted_cores() / _CORES_PER_PROCESS)
+        return self.workers or math.ceil(granted_cores() / _CORES_PER_PROCESS[self.profile])
 
     @property
     def threads_per_worker(self) -> int:

@@ -50,11 +50,20 @@ def test_origins_are_a_list():
     assert Settings.from_environ(given).cors_origins == expected
 
 
-def test_there_is_a_process_for_each_16_cores(monkeypatch):
-    for cores, processes, threads in ((1, 1, 1), (2, 1, 2), (16, 1, 16), (17, 2, 8), (64, 4, 16)):
+@pytest.mark.parametrize(
+    ("profile", "expected"),
+    [
+        ("exact", [(1, 1, 1), (2, 1, 2), (16, 1, 16), (17, 2, 8), (64, 4, 16)]),
+        ("standard", [(1, 1, 1), (2, 1, 2), (4, 1, 4), (5, 2, 2), (16, 4, 4), (64, 16, 4)]),
+        ("fast", [(2, 1, 2), (8, 2, 4)]),
+    ],
+)
+def test_a_process_has_as_many_cores_as_its_profile_can_use(profile, expected, monkeypatch):
+    for cores, processes, threads in expected:
         monkeypatch.setattr("ocr_runtime.settings.granted_cores", lambda cores=cores: cores)
-        assert (Settings().processes, Settings().threads_per_worker) == (processes, threads)
-        assert Settings(workers=3).processes == 3
+        settings = Settings(profile=profile)
+        assert (settings.processes, settings.threads_per_worker) == (processes, threads)
+        assert Settings(profile=profile, workers=3).processes == 3
 
 
 def test_the_cores_are_shared_by_the_workers():
