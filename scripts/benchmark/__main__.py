@@ -41,6 +41,7 @@ def main() -> None:
         )
         found["rounds"] = 1 if arguments.quick else arguments.rounds
         found["mix"] = [path.name for path in images]
+        found["pages"] = [path.stem for path in own]
         found["drawn"] = arguments.images == DATA
         found["serving"] = serving(own)
         if not arguments.quick:

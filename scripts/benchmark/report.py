@@ -223,11 +223,10 @@ def _serving(spent: dict[str, float]) -> str:
 def _profiles(found: dict[str, Any]) -> str:
     drawn, images = found["profiles on drawn"], found["profiles on images"]
     truth = Path(__file__).parents[2] / "tests/data/truth.json"
-    names = sorted(Path(name).stem for name in json.loads(truth.read_text()))
     exact = images["exact"]
     rows = []
     for variant, each in images.items():
-        pages = dict(zip(names, drawn[variant]["lines"], strict=True))
+        pages = dict(zip(found["pages"], drawn[variant]["lines"], strict=True))
         pairs = zip(each["lines"], exact["lines"], strict=True)
         edits = sum(Levenshtein.distance("\n".join(one), "\n".join(two)) for one, two in pairs)
         rows.append(
