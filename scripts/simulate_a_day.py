@@ -25,10 +25,9 @@ LOOK_SECONDS = 15
 START_SECONDS = 10  # to be scheduled, with the image at hand, and to get ready
 TIMEOUT_SECONDS = 60
 
-# Seconds of one core for each of the benchmark's images, profile `exact`: as an AMD EPYC took them
-# (`python -m scripts.benchmark.inside profiles IMAGE...`, medians of 5), brought to the mean of
-# docs/benchmark.md's machine. The default profile, `standard`, was not measured with these images.
-SERVICE_SECONDS = np.array([0.50, 0.22, 1.08, 0.36, 0.22, 0.79, 0.89, 0.58, 0.42, 0.63, 0.55, 0.66])
+# Seconds of one core for each of the benchmark's images, profile `standard`, as an AMD EPYC took
+# them (`profiles` of `scripts/bench --images DIR`), brought to its mean with 8 callers.
+SERVICE_SECONDS = np.array([0.48, 0.16, 0.48, 0.14, 0.26, 0.73, 0.59, 0.09, 0.08, 0.05, 1.13, 0.52])
 
 
 def rate_at(second: float, *, peak: float) -> float:
