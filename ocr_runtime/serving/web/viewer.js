@@ -49,7 +49,7 @@ export class Viewer {
     document.own().then((image) => {
       if (image && this.#document === document && !this.#shown) {
         this.#picture.draw(image);
-        this.#picture.scanning = true;
+        this.#picture.scanning = this.#reading;
       }
     });
     this.update();
@@ -140,9 +140,9 @@ export class Viewer {
     }
     if (this.form === "markdown") find("shown-markdown").textContent = this.#document.madeMarkdown ?? "";
     if (this.form === "json") {
-      const note = this.#document.total > 1 ? `// ${say("jsonOfPage")}\n` : "";
-      find("shown-json").textContent = this.#shown ? note + jsonOf([this.#shown]) : "";
+      find("shown-json").textContent = this.#shown ? jsonOf([this.#shown]) : "";
     }
+    find("one-page").hidden = this.form !== "json" || this.#document.total < 2;
   }
 
   #showPage(entry, anew) {
