@@ -90,7 +90,7 @@ export class Lines {
     const isTable = block.kind === "table";
     const made = element("div", isTable ? "table" : "block");
     const columns = 1 + Math.max(0, ...block.columns.flat());
-    if (isTable) made.style.gridTemplateColumns = `repeat(${columns}, auto)`;
+    if (isTable) made.style.gridTemplateColumns = `repeat(${columns}, minmax(min-content, auto))`;
     block.rows.forEach((row, at) => {
       if (!isTable) {
         const line = element("div", "row");
