@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import re
 
 import pypdfium2
 import pytest
@@ -188,9 +189,9 @@ def test_pointing_and_clicking_link_picture_and_text_both_ways(visited):
     boxes.nth(3).click()
     expect(lines.nth(3)).to_be_focused()
     expect(lines.nth(3)).to_have_attribute("aria-selected", "true")
-    expect(boxes.nth(3)).to_have_class("chosen")
+    expect(boxes.nth(3)).to_have_class(re.compile("chosen"))
     lines.nth(0).click()
-    expect(boxes.nth(0)).to_have_class("chosen")
+    expect(boxes.nth(0)).to_have_class(re.compile("chosen"))
     expect(page.locator("polygon.chosen")).to_have_count(1)
 
 
@@ -237,14 +238,11 @@ def test_options_are_sent_where_they_differ_from_the_defaults(visited):
     assert page.locator("#orientation option:checked").text_content().endswith("(default)")
     page.locator("#pages").fill("2")
     page.locator("#text_layer").select_option("never")
-    sent = []
-    page.on("request", lambda request: sent.append(request.post_data_buffer or b""))
+    chosen = page.evaluate("import('./web/options.js').then((options) => options.chosen())")
+    assert chosen == {"pages": "2", "text_layer": "never"}
     visited.read(REPORT, "report.pdf", PDF)
     assert "Reykjavík" in visited.lines
-    form = next(each for each in sent if b'name="pages"' in each)
-    assert b'name="text_layer"\r\n\r\nnever' in form
-    assert not any(f'name="{name}"'.encode() in form for name in ("orientation", "layout", "dpi"))
-    assert b'filename="file"' in form
+    assert "Weather report" not in visited.lines
     page.locator("#pages").fill("1")
     page.get_by_role("button", name="Read again").click()
     expect(page.locator("#shown-text")).to_contain_text("Weather report", timeout=30_000)

@@ -94,8 +94,11 @@ export class Document {
 
   /** The Markdown of all pages; read by the service once more, but once only. */
   async markdown(settings) {
-    const service = new Service(this.file, this.options, settings);
-    return (this.#markdown ??= await markdownOf(service, this.#rounds));
+    if (this.#markdown === null) {
+      const service = new Service(this.file, this.options, settings);
+      this.#markdown = await markdownOf(service, this.#rounds);
+    }
+    return this.#markdown;
   }
 
   /** The Markdown, if it is there already. */
