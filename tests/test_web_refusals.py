@@ -148,7 +148,7 @@ def test_a_service_that_does_not_answer(browser, server):
 
 def test_a_busy_service_is_asked_again(browser, tmp_path):
     """With one thread and no queue a second request is refused while a first one is read."""
-    slow = drawn(*[picture(Image.open(DATA / "pages/one_column.png"))] * 12)
+    slow = drawn(*[picture(Image.open(DATA / "pages/one_column.png"))] * 6)
     with (
         serving(tmp_path, OCR_THREADS="1", OCR_MAX_QUEUE="0") as server,
         visit(browser, server) as visited,

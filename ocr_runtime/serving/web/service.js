@@ -1,6 +1,6 @@
 // Requests to the service: a file and options -> an answer, or a `Refusal`.
 
-const TRIES_WHEN_BUSY = 3;
+const TRIES_WHEN_BUSY = 6;
 const LONGEST_WAIT_SECONDS = 60;
 const POLL_MILLISECONDS = 1000;
 
@@ -47,7 +47,8 @@ export class Service {
       } catch (error) {
         const waits = error instanceof Refusal && [429, 503].includes(error.status);
         if (!waits || error.retryAfter === null || tries > TRIES_WHEN_BUSY) throw error;
-        await this.#wait(Math.min(error.retryAfter, LONGEST_WAIT_SECONDS));
+        // A second longer each time, so that many such pages leave one another room.
+        await this.#wait(Math.min(error.retryAfter + tries - 1, LONGEST_WAIT_SECONDS));
       }
     }
   }
