@@ -6,7 +6,7 @@ import pytest
 import requests
 from browsing import chromium, visit
 from conftest import DATA, TRUTH, encoded, page_bytes
-from pdfs import drawn, picture, text_page
+from pdfs import drawn, picture, text_page, with_page
 from PIL import Image
 from playwright.sync_api import expect
 from serving import serving
@@ -128,8 +128,8 @@ def test_an_option_that_does_not_fit_is_explained_and_corrected(admitted):
 
 
 def test_a_page_that_is_too_large_stands_beside_those_that_were_read(admitted):
-    large = picture(Image.new("1", (1500, 1500)))
-    admitted.read(drawn(large, text_page, size=(900, 900)), "mixed.pdf", PDF)
+    data = with_page(drawn(text_page, text_page), MediaBox=[0, 0, 14_000, 14_000])
+    admitted.read(data, "mixed.pdf", PDF)
     expect(admitted.page.locator("#shown-text")).to_contain_text("Page 1 was not read")
     admitted.page.get_by_role("button", name="Next page").click()
     expect(admitted.page.locator("[role=option]").first).to_contain_text("quick brown fox")
