@@ -77,7 +77,7 @@ def test_nothing_is_wider_than_the_screen(state, locale, screen, browser, server
         assert page.evaluate("document.documentElement.scrollWidth") == screen["viewport"]["width"]
         for button in page.locator("button:visible").all():
             box = button.bounding_box()
-            assert 0 <= box["x"], button.text_content()
+            assert box["x"] >= 0, button.text_content()
             assert box["x"] + box["width"] <= screen["viewport"]["width"], button.text_content()
             assert box["height"] >= 40, button.text_content()
 
@@ -109,7 +109,9 @@ def test_the_colours_follow_the_system(browser, server):
     grounds = {}
     for scheme in ("light", "dark"):
         with visit(browser, server, color_scheme=scheme) as visited:
-            grounds[scheme] = visited.page.evaluate("getComputedStyle(document.body).backgroundColor")
+            grounds[scheme] = visited.page.evaluate(
+                "getComputedStyle(document.body).backgroundColor"
+            )
     assert grounds == {"light": "rgb(247, 247, 244)", "dark": "rgb(19, 21, 23)"}
 
 

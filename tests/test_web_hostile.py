@@ -77,7 +77,9 @@ def test_the_own_text_of_a_pdf_that_is_markup_is_shown_as_text(visited):
     see_all_forms(visited.page)
 
 
-@pytest.mark.parametrize("name", [f"{MARKUP}.png", f'"><svg onload=alert(1)>{SCRIPT}', f"x{LINK}\n.png", "\u202egnp.exe"])
+@pytest.mark.parametrize(
+    "name", [f"{MARKUP}.png", f'"><svg onload=alert(1)>{SCRIPT}', f"x{LINK}\n.png", "\u202egnp.exe"]
+)
 def test_a_name_that_is_markup_is_shown_as_text(name, visited):
     visited.read(page_bytes("line.png"), name)
     assert visited.page.locator("#name").text_content() == name
@@ -148,13 +150,18 @@ def test_the_policy_holds_in_the_browser(browser, server):
           document.getElementById("evil").click();
         }""")
         for address in ("http://evil.example/", f"{server.url}/livez"):
-            assert page.evaluate(
-                "(address) => fetch(address, {mode: 'no-cors'}).then(() => 'got it', () => 'no')",
-                address,
-            ) == "no"
-        image = "new Promise((done) => { const image = new Image(); " \
-            "image.onload = () => done('got it'); image.onerror = () => done('no'); " \
+            assert (
+                page.evaluate(
+                    "(to) => fetch(to, {mode: 'no-cors'}).then(() => 'got it', () => 'no')",
+                    address,
+                )
+                == "no"
+            )
+        image = (
+            "new Promise((done) => { const image = new Image(); "
+            "image.onload = () => done('got it'); image.onerror = () => done('no'); "
             f"image.src = '{server.url}/from-elsewhere'; }})"
+        )
         assert page.evaluate(image) == "no"
         assert "/from-elsewhere" not in server.log()
         assert visited.dialogs == []

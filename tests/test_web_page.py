@@ -67,9 +67,7 @@ def test_a_file_that_the_browser_has_is_not_sent_again(server):
     known = {"If-None-Match": first.headers["etag"]}
     again = requests.get(f"{server.url}/web/page.css", headers=known, timeout=10)
     assert (again.status_code, again.content) == (304, b"")
-    other = requests.get(
-        f"{server.url}/web/page.css", headers={"If-None-Match": '"x"'}, timeout=10
-    )
+    other = requests.get(f"{server.url}/web/page.css", headers={"If-None-Match": '"x"'}, timeout=10)
     assert (other.status_code, other.content) == (200, first.content)
 
 
@@ -130,7 +128,9 @@ def test_the_package_and_the_bento_hold_every_file():
     patterns = project["tool"]["setuptools"]["package-data"]["ocr_runtime.serving"]
     folder = ROOT / "ocr_runtime/serving"
     assert sorted(path.name for each in patterns for path in folder.glob(each)) == FILES
-    included = re.search(r"^include: (\[.*\])$", (ROOT / "bentofile.yaml").read_text(), re.MULTILINE)
+    included = re.search(
+        r"^include: (\[.*\])$", (ROOT / "bentofile.yaml").read_text(), re.MULTILINE
+    )
     assert "ocr_runtime/serving/web/*" in json.loads(included[1])
 
 
@@ -152,7 +152,9 @@ def test_both_languages_say_the_same_things(script):
     english, chinese = (keys_and_names(SCRIPTS[script], each) for each in ("ENGLISH", "CHINESE"))
     assert len(english) > 20
     assert chinese == english
-    assert not re.search("[\u4e00-\u9fff]", dictionary(SCRIPTS[script], "ENGLISH").replace("中文", ""))
+    assert not re.search(
+        "[\u4e00-\u9fff]", dictionary(SCRIPTS[script], "ENGLISH").replace("中文", "")
+    )
 
 
 def test_the_page_has_every_word_that_it_says_and_no_other():
@@ -176,7 +178,9 @@ def test_there_is_advice_for_every_error_that_the_page_can_get():
 
 
 def test_no_script_makes_markup_or_code_of_text():
-    forbidden = r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|\beval\b|new Function"
+    forbidden = (
+        r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|\beval\b|new Function"
+    )
     for name, source in SCRIPTS.items():
         assert not re.search(forbidden, source), name
     assert not re.search(r"<script(?![^>]*\bsrc=)|\son\w+=|\sstyle=", HTML)
