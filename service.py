@@ -10,7 +10,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 import bentoml
 
-from ocr_runtime.serving import jobs, logs, openapi, startup
+from ocr_runtime.serving import jobs, logs, openapi, startup, web_page
 from ocr_runtime.serving.answers import Answer
 from ocr_runtime.serving.endpoints import ENDPOINTS, Endpoint
 from ocr_runtime.serving.job_database import Database
@@ -87,4 +87,5 @@ def _job_runner(database: Database) -> JobRunner:
 
 service.mount_asgi_app(jobs.app(settings, ENDPOINTS, runner=_job_runner))
 service.mount_asgi_app(openapi.app(ENDPOINTS, keys=bool(settings.keys)))
+service.mount_asgi_app(web_page.app(settings))
 install_middleware(service, settings, ENDPOINTS, pool=lambda: bentoml.get_current_service().pool)

@@ -335,7 +335,7 @@ class Settings(BaseModel):
     public_docs: bool = Field(
         default=True,
         alias="OCR_PUBLIC_DOCS",
-        description="Whether `/docs` is served without an API key.",
+        description="Whether `/docs` and the page at `/` are served without an API key.",
     )
     public_metrics: bool = Field(
         default=True,

@@ -68,9 +68,19 @@ def test_a_large_body_without_a_key_gets_its_refusal(locked):
 
 
 def test_probes_need_no_key_and_docs_and_metrics_follow_their_settings(locked, server):
-    for path in ("/livez", "/readyz", "/docs", "/", "/docs.json", "/static_content/swagger-ui.css"):
+    for path in (
+        *("/livez", "/readyz", "/docs", "/docs.json", "/static_content/swagger-ui.css"),
+        *("/", "/web/page.js", "/web/service.json"),
+    ):
         assert locked.get(path).status_code == 200, path
-    for path in ("/metrics", "/nothing", "/static_content/../ocr", "//ocr", "/livez/"):
+    for path in (
+        "/metrics",
+        "/nothing",
+        "/static_content/../ocr",
+        "/web/../ocr",
+        "//ocr",
+        "/livez/",
+    ):
         assert locked.get(path).status_code == 401, path
     key = {"x-api-key": KEYS[0]}
     assert requests.get(locked.url + "/metrics", headers=key, timeout=30).ok

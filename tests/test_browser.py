@@ -1,34 +1,26 @@
 """The page at /docs sends a file and shows the answer, in a real browser."""
 
 import pytest
+from browsing import HOST, chromium
 from conftest import DATA, TRUTH
-from playwright.sync_api import expect, sync_playwright
-from serving import program
+from playwright.sync_api import expect
 
 from ocr_runtime.serving.requests import OCRRequest
 
 pytestmark = pytest.mark.slow
 
-HOST = "ocr.example"  # a name, for Swagger treats 127.0.0.1 as private and shows no badge there
-
 
 @pytest.fixture(scope="module")
 def browser():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=program("chromium"),
-            args=["--no-sandbox", f"--host-resolver-rules=MAP {HOST} 127.0.0.1"],
-        )
-        yield browser
-        browser.close()
+    with chromium() as running:
+        yield running
 
 
-@pytest.mark.parametrize("path", ["/docs", "/"])
-def test_a_file_sent_through_the_form_shows_its_text(path, browser, server):
+def test_a_file_sent_through_the_form_shows_its_text(browser, server):
     asked = set()
     page = browser.new_page()
     page.on("request", lambda request: asked.add(request.url.split("/")[2].partition(":")[0]))
-    page.goto(server.url.replace("127.0.0.1", HOST) + path)
+    page.goto(server.url.replace("127.0.0.1", HOST) + "/docs")
     page.locator("#operations-OCR-ocr .opblock-summary-control").click()
     page.locator('input[type="file"]').set_input_files(DATA / "chinese.png")
     page.get_by_role("button", name="Execute").click()

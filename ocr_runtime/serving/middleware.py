@@ -25,7 +25,7 @@ from ocr_runtime.errors import (
     OCRError,
     UnsupportedMediaType,
 )
-from ocr_runtime.serving import connections, jobs, logs, metrics, negotiation
+from ocr_runtime.serving import connections, jobs, logs, metrics, negotiation, web_page
 from ocr_runtime.serving.access import Keys
 from ocr_runtime.serving.bodies import Bodies
 from ocr_runtime.serving.endpoints import Endpoint
@@ -39,7 +39,7 @@ logger = logging.getLogger("rapidocr")
 
 _PROBES = ("/livez", "/readyz", "/healthz")
 _METRICS = ("/metrics",)
-_DOCS = ("/", "/docs", "/docs.json", "/schema.json", "/static_content/")
+_DOCS = ("/", web_page.BELOW, "/docs", "/docs.json", "/schema.json", "/static_content/")
 _PICKLE = "application/vnd.bentoml+pickle"
 _SAFE_ID = re.compile(r"[\w.:/+=-]{1,128}", re.ASCII)
 _CALLER_GONE = 499

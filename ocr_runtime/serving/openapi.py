@@ -1,6 +1,6 @@
 """The OpenAPI document and the page that shows it.
 
-    endpoint records --document--> /docs.json --Swagger UI--> / and /docs
+    endpoint records --document--> /docs.json --Swagger UI--> /docs
 
 BentoML writes such a document too, but with one content type a route and three errors, none of them
 ours; its page loads a tracker from another host.
@@ -103,7 +103,7 @@ def app(endpoints: Iterable[Endpoint], *, keys: bool) -> Starlette:
     async def spec(_: Request) -> Response:
         return JSONResponse(content)
 
-    return Starlette(routes=[Route("/", page), Route("/docs", page), Route("/docs.json", spec)])
+    return Starlette(routes=[Route("/docs", page), Route("/docs.json", spec)])
 
 
 def document(endpoints: Iterable[Endpoint], *, keys: bool) -> dict[str, Any]:

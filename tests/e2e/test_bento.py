@@ -30,12 +30,15 @@ def test_the_bento_holds_the_service_and_nothing_else(bento):
     source = bento / "src"
     files = {str(path.relative_to(source)) for path in source.rglob("*") if path.is_file()}
     modules = {str(path.relative_to(ROOT)) for path in ROOT.glob("ocr_runtime/**/*.py")}
+    page = {str(path.relative_to(ROOT)) for path in ROOT.glob("ocr_runtime/serving/web/*")}
+    assert "ocr_runtime/serving/web/index.html" in page
     assert files == {
         "service.py",
         "bentofile.yaml",
         "requirements-openvino.lock",  # for the arguments OPENVINO
         "requirements-postgresql.lock",  # and POSTGRESQL of deploy/Dockerfile
         *modules,
+        *page,
     }
 
 
@@ -69,3 +72,4 @@ def test_the_bento_serves(home, tmp_path):
         assert [entry["rec_txt"] for entry in answer.values()] == TRUTH["table.png"]
         assert len(server.workers()) == 2
         assert server.get("/docs.json").json()["paths"]["/ocr"]
+        assert server.get("/web/page.js").status_code == 200

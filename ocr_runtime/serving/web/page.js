@@ -1,0 +1,241 @@
+// The page: a file comes in, is read, and is shown; what a person does is handled here.
+
+import * as options from "./options.js";
+import { Document } from "./document.js";
+import { Problem } from "./problem.js";
+import { Refusal, facts, isStop } from "./service.js";
+import { Viewer } from "./viewer.js";
+import { language, preferred, remember, say, speak } from "./words.js";
+
+const find = (id) => document.getElementById(id);
+const problem = new Problem(find("problem"));
+const viewer = new Viewer();
+
+let service = { keys: false, jobs: false, max_body_mb: Infinity, orientation: "auto", layout: "auto" };
+let opened = null; // the `Document` that is shown
+let stopper = null; // ends what is under way
+let step = null; // key and values of the line that says how far it is
+
+/** Say in one line how far it is; null: nothing is under way. */
+function showStep(key, values = {}, share = null) {
+  step = key && { key, values, share };
+  find("under-way").hidden = !step;
+  if (!step) return;
+  find("step").textContent = say(key, values);
+  if (share === null) find("progress").removeAttribute("value");
+  else find("progress").value = share;
+}
+
+/** Have screen readers say something. */
+function announce(key, values = {}) {
+  find("said").textContent = say(key, values);
+}
+
+/** Do something that takes time; what goes wrong is shown, with a way to try again. */
+async function underWay(work, again) {
+  stopper?.abort();
+  const mine = new AbortController();
+  stopper = mine;
+  problem.clear();
+  try {
+    await work(mine.signal);
+  } catch (error) {
+    if (stopper !== mine) return;
+    if (isStop(error)) announce("stopped");
+    else explain(error, again);
+  } finally {
+    if (stopper === mine) {
+      stopper = null;
+      showStep(null);
+      viewer.reading = false;
+    }
+  }
+}
+
+function explain(error, again) {
+  const refusal = error instanceof Refusal ? error : new Refusal("internal");
+  if (refusal !== error) console.error(error);
+  const label = refusal.code === "cut_off" ? "readRest" : "tryAgain";
+  problem.show(refusal, { megabytes: service.max_body_mb }, again && { label, run: again });
+  if (refusal.status === 401) options.askForKey();
+  else if (refusal.code.endsWith("password") || refusal.code === "password_required") options.openAt("password");
+  else if (["too_many_pages", "invalid_option"].includes(refusal.code)) options.openAt("pages");
+}
+
+/** Settings of requests that belong to what is under way. */
+const sending = (signal) => ({
+  key: options.key(),
+  signal,
+  onWait: (seconds) => {
+    if (seconds) showStep("waiting", { seconds });
+    else showStep("reading");
+  },
+});
+
+/** Read a file from its beginning. */
+function open(file) {
+  opened = new Document(file, options.chosen());
+  document.body.dataset.view = "work";
+  find("start").hidden = true;
+  for (const id of ["bar", "work"]) find(id).hidden = false;
+  find("name").textContent = file.name || say("picture");
+  find("again").hidden = true;
+  viewer.open(opened, sending);
+  find("name").focus();
+  read();
+}
+
+function read() {
+  const current = opened;
+  return underWay(async (signal) => {
+    const name = current.file.name || say("picture");
+    if (current.file.size > service.max_body_mb * 2 ** 20) throw new Refusal("body_too_large");
+    if (!current.file.size) throw new Refusal("missing_image");
+    showStep("sending", { name });
+    announce("reading");
+    viewer.reading = true;
+    await current.read(sending(signal), (done, total) => {
+      if (total === null) showStep("readingSome", { done });
+      else if (total > 1) showStep("readingPage", { done: Math.min(done + 1, total), total }, done / total);
+      else showStep("reading");
+      viewer.update();
+    });
+    const { lines, pages } = current.counts;
+    announce(pages > 1 ? "done" : "doneOne", { lines, pages });
+  }, read);
+}
+
+/** Do something with what is shown; Markdown may have to be made first. */
+async function withWritten(what) {
+  if (viewer.form !== "markdown" || opened.madeMarkdown !== null) {
+    problem.clear();
+    await what(null).catch((error) => explain(error, null));
+  } else {
+    await underWay((signal) => {
+      showStep("makingMarkdown");
+      return what(sending(signal));
+    }, null);
+  }
+}
+
+function copy() {
+  return withWritten(async (settings) => {
+    await viewer.copy(settings);
+    announce("copied");
+    find("copy").textContent = say("copied");
+    setTimeout(() => viewer.update(), 1500);
+  });
+}
+
+function makePdf() {
+  const current = opened;
+  return underWay(async (signal) => {
+    showStep("makingPdf");
+    await current.savePdf(sending(signal), service.jobs, (done, total) =>
+      showStep("makingPdfPage", { done, total }, done / total),
+    );
+    announce("donePdf");
+  }, makePdf);
+}
+
+function begin() {
+  stopper?.abort();
+  opened = null;
+  problem.clear();
+  showStep(null);
+  document.body.dataset.view = "start";
+  find("start").hidden = false;
+  for (const id of ["bar", "work", "again"]) find(id).hidden = true;
+  find("choose").focus();
+}
+
+function take(files) {
+  const [file] = files;
+  if (!file) return;
+  if (files.length > 1) announce("oneOfSeveral", { name: file.name });
+  open(file);
+}
+
+function listenForFiles() {
+  for (const [button, input] of [["choose", "file"], ["photograph", "camera"], ["another", null]]) {
+    find(button).addEventListener("click", () => (input ? find(input).click() : begin()));
+  }
+  for (const id of ["file", "camera"]) {
+    find(id).addEventListener("change", ({ target }) => {
+      take([...target.files]);
+      target.value = ""; // so that the same file can be chosen again
+    });
+  }
+  addEventListener("paste", (event) => {
+    const files = [...event.clipboardData.files];
+    if (!files.length) return;
+    event.preventDefault();
+    take(files);
+  });
+  const holdsFiles = (event) => event.dataTransfer?.types.includes("Files");
+  addEventListener("dragover", (event) => {
+    if (!holdsFiles(event)) return;
+    event.preventDefault();
+    find("veil").hidden = false;
+  });
+  addEventListener("dragleave", (event) => {
+    if (!event.relatedTarget) find("veil").hidden = true;
+  });
+  addEventListener("drop", (event) => {
+    find("veil").hidden = true;
+    if (!holdsFiles(event)) return;
+    event.preventDefault();
+    take([...event.dataTransfer.files]);
+  });
+}
+
+function listen() {
+  listenForFiles();
+  find("stop").addEventListener("click", () => stopper?.abort());
+  find("copy").addEventListener("click", copy);
+  find("save").addEventListener("click", () => withWritten((settings) => viewer.save(settings)));
+  find("pdf").addEventListener("click", makePdf);
+  find("secret").addEventListener("submit", (event) => {
+    event.preventDefault();
+    options.key();
+    if (opened) open(opened.file);
+    else find("choose").focus();
+  });
+  find("chosen").addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (opened) open(opened.file);
+  });
+  find("chosen").addEventListener("input", () => {
+    find("again").hidden = !opened;
+  });
+  viewer.listen((work) => underWay(async (signal) => {
+    showStep("makingMarkdown");
+    await work(sending(signal));
+  }, null));
+  find("language").addEventListener("click", () => {
+    remember(language() === "en" ? "zh" : "en");
+    change(language() === "en" ? "zh" : "en");
+  });
+}
+
+function change(wanted) {
+  speak(wanted);
+  find("language").textContent = say("language");
+  find("language").lang = wanted === "en" ? "zh-CN" : "en";
+  options.label();
+  problem.again();
+  if (step) showStep(step.key, step.values, step.share);
+  if (opened) viewer.update({ anew: true });
+}
+
+listen();
+change(preferred());
+try {
+  service = await facts();
+  find("kinds").dataset.megabytes = service.max_body_mb;
+} catch (error) {
+  explain(error, () => location.reload());
+}
+options.prepare(service);
+change(language());
+document.body.dataset.ready = "true";

@@ -1,0 +1,120 @@
+// A document -> its pages, one by one while the service reads them.
+
+import { isStop, Refusal } from "./service.js";
+
+const START = 2; // depth of brackets around the entries of {"pages": [...]}
+
+/** Finds the entries in the text of a `PagesAnswer` while it arrives. */
+export class EntryParser {
+  #text = "";
+  #at = 0;
+  #begun = -1;
+  #depth = 0;
+  #quoted = false;
+
+  /** Take another piece of the text; returns the entries that it completes. */
+  feed(piece) {
+    const entries = [];
+    this.#text += piece;
+    for (; this.#at < this.#text.length; this.#at += 1) {
+      const sign = this.#text[this.#at];
+      if (this.#quoted) {
+        if (sign === "\\") this.#at += 1;
+        else if (sign === '"') this.#quoted = false;
+      } else if (sign === '"') this.#quoted = true;
+      else if (sign === "{" || sign === "[") {
+        if (this.#depth === START) this.#begun = this.#at;
+        this.#depth += 1;
+      } else if (sign === "}" || sign === "]") {
+        this.#depth -= 1;
+        if (this.#depth === START) entries.push(this.#taken());
+      }
+    }
+    return entries;
+  }
+
+  /** Whether the text has come to its end. */
+  get ended() {
+    return this.#depth === 0 && this.#at > 0;
+  }
+
+  #taken() {
+    const entry = JSON.parse(this.#text.slice(this.#begun, this.#at + 1));
+    this.#text = this.#text.slice(this.#at + 1);
+    this.#at = -1; // the loop goes on with the first sign of what is left
+    return entry;
+  }
+}
+
+/**
+ * Read a document. The service skips pages for which a request leaves no time; these are asked for
+ * in further requests, as long as each of them reads some.
+ *
+ * @param service a `Service`
+ * @param pages which are to be read, as the option `pages` takes them; "": all
+ * @param on.begun is called with the number of pages that the document has
+ * @param on.entry is called with each page, as it comes
+ * @param on.round is called with the pages that one request has read, as `pages` takes them
+ */
+export async function readDocument(service, pages, on) {
+  for (let wanted = pages; ; ) {
+    const answer = await service.post("./pages", wanted ? { pages: wanted } : {});
+    on.begun(Number(answer.headers.get("X-OCR-Pages") ?? 1));
+    const late = [];
+    const read = [];
+    try {
+      for await (const entry of entriesOf(answer)) {
+        if (entry.code === "timeout") {
+          late.push(entry);
+        } else {
+          read.push(entry.number);
+          on.entry(entry);
+        }
+      }
+    } finally {
+      if (read.length) on.round(ranges(read));
+    }
+    if (!late.length || !read.length) {
+      late.forEach(on.entry);
+      return;
+    }
+    wanted = ranges(late.map((entry) => entry.number));
+  }
+}
+
+async function* entriesOf(answer) {
+  const parser = new EntryParser();
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      yield* parser.feed(value);
+    }
+  } catch (error) {
+    throw isStop(error) ? error : new Refusal("cut_off");
+  }
+  if (!parser.ended) throw new Refusal("cut_off");
+}
+
+/** Write numbers as the option `pages` takes them: [1, 2, 3, 7] -> "1-3,7". */
+export function ranges(numbers) {
+  const parts = [];
+  for (const number of numbers) {
+    const last = parts.at(-1);
+    if (last && last[1] + 1 === number) last[1] = number;
+    else parts.push([number, number]);
+  }
+  return parts.map(([first, last]) => (first === last ? first : `${first}-${last}`)).join(",");
+}
+
+/** The numbers of the pages that "1-3,7" asks for, of a document that has `all`. */
+export function numbersOf(pages, all) {
+  const asked = new Set();
+  for (const part of (pages.trim() || "1-").split(",")) {
+    const [first, last = first] = part.split("-").map((each) => each.trim());
+    const end = Math.min(last === "" ? all : Number(last), all);
+    for (let number = Number(first); number <= end; number += 1) asked.add(number);
+  }
+  return [...asked].sort((one, other) => one - other);
+}
