@@ -6,9 +6,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-FOLDERS = ["documents", "reading", "outputs", "serving"]
+FOLDERS = ["documents", "reading", "outputs", "serving", "client"]
 """A folder may import those before it, and every folder `settings` and `errors`."""
 EVERYBODY = {"settings", "errors", "__init__"}
+ENTRY_POINTS = {"service", "__main__"}
+FOR_CLIENTS = {"serving.endpoints", "serving.grants", "serving.requests", "serving.validation"}
+"""What the command line knows of `serving`: what can be asked for, but not HTTP."""
 
 ALONE_KNOWS = {
     "PIL": {"documents.images", "documents.colours", "documents.gif_frames"},
@@ -19,6 +22,7 @@ ALONE_KNOWS = {
         "reading.configuration",
         "reading.engine",
         "reading.exact",
+        "reading.installed_models",
         "reading.loading",
         "reading.stages",
     },
@@ -46,6 +50,8 @@ ALONE_KNOWS = {
     "uvicorn": {"serving.connections"},
     "h11": {"serving.connections"},
     "prometheus_client": {"serving.metrics"},
+    "httpx": {"client.fetching", "client.over_http"},
+    "rich": {"client.progress"},
     "psutil": {"serving.metrics"},
     "opentelemetry": {"serving.metrics", "serving.logs"},
     "bentoml": {"serving.logs", "serving.methods", "serving.metrics", "serving.service"},
@@ -80,16 +86,22 @@ def rank(module: str) -> int:
 
 def test_every_module_lies_in_a_folder_of_the_plan():
     loose = {module for module in MODULES if module.partition(".")[0] not in FOLDERS}
-    assert loose == {*EVERYBODY, "service"}
+    assert loose == EVERYBODY | ENTRY_POINTS
 
 
-@pytest.mark.parametrize("module", sorted(set(MODULES) - {"service"}))
+@pytest.mark.parametrize("module", sorted(set(MODULES) - ENTRY_POINTS))
 def test_imports_point_one_way(module):
     folders = ours(module) - EVERYBODY
     if module in EVERYBODY:
         assert folders <= EVERYBODY
     else:
         assert all(rank(other) <= rank(module) for other in folders)
+
+
+def test_the_command_line_knows_the_outputs_and_options_but_not_http():
+    client = [module for module in MODULES if module.startswith("client.")]
+    known = {other for module in client for other in ours(module) if other.startswith("serving.")}
+    assert known == FOR_CLIENTS
 
 
 def test_no_circle_of_modules():
