@@ -85,3 +85,21 @@ def with_the_command(folder: Path) -> str:
     script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m ocr_runtime "$@"\n')
     script.chmod(0o755)
     return f"{folder}:{clean_environ()['PATH']}"
+
+
+TREE = {"a.png.txt": "Apple", "a.jpg.txt": "Pear", "deep/er/B.PNG.txt": "Cherry"}
+"""The outputs of `draw_tree`."""
+FAILED = {"deep/broken.png": "unsupported_image", "deep/empty.pdf": "empty_file"}
+"""The codes of its files that cannot be read."""
+
+
+def draw_tree(folder: Path) -> Path:
+    """Make a folder with pictures, a broken one, an empty one, a text and a hidden file."""
+    draw_line(folder / "a.png", "Apple")
+    draw_line(folder / "a.jpg", "Pear")
+    draw_line(folder / "deep/er/B.PNG", "Cherry")
+    draw_line(folder / ".hidden/c.png", "Hidden")
+    (folder / "deep/broken.png").write_bytes((folder / "a.png").read_bytes()[:90])
+    (folder / "deep/empty.pdf").write_bytes(b"")
+    (folder / "notes.txt").write_text("not a picture")
+    return folder

@@ -59,7 +59,11 @@ class InProcess:
 
     async def read(self, data: bytes, into: IO[bytes]) -> Reading:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self._read, data, into)
+        try:
+            return await loop.run_in_executor(self._threads, self._read, data, into)
+        except asyncio.CancelledError:  # the run ends, and closes the output
+            self._stopped.set()
+            raise
 
     async def close(self) -> None:
         """End at the next run of a model."""
@@ -84,6 +88,7 @@ class InProcess:
         except (_Stopped, RunEnded):
             raise
         except Exception as exc:
+            self._check()
             logger.exception("a file was not read")
             raise FileFailed(_INTERNAL, f"{type(exc).__name__}: {exc}") from exc
 

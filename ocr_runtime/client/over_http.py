@@ -61,9 +61,10 @@ class OverHTTP:
     ) -> None:
         try:
             url = httpx.URL(address.rstrip("/") + path)
-        except httpx.InvalidURL as exc:
-            raise UsageError(f"--address {address}: {exc}") from exc
-        if url.scheme not in ("http", "https") or not url.host:
+            usable = url.scheme in ("http", "https") and bool(url.host)
+        except httpx.InvalidURL:
+            usable = False
+        if not usable:
             raise UsageError(f"--address {address}: it must be like http://localhost:3000")
         self.window = Window(start=os.cpu_count() or 1, most=most)
         self._address = address

@@ -36,6 +36,7 @@ _SUFFIXES = {
     "pdf": ".pdf",
 }
 _STDIN = "-"
+_LARGEST_NUMBER = 1_000_000
 _HELD_BYTES = 64 << 20
 """Size of an output from which it is held on the disk, until it goes to standard output."""
 
@@ -129,10 +130,9 @@ def _add_service(parser: argparse.ArgumentParser) -> None:
 
 
 def _whole_number(text: str) -> int:
-    number = int(text)
-    if not 1 <= number <= 1_000_000:
-        raise argparse.ArgumentTypeError("must be a whole number from 1 to 1000000")
-    return number
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= _LARGEST_NUMBER):
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1 to {_LARGEST_NUMBER}")
+    return int(text)
 
 
 def run(arguments: argparse.Namespace) -> int:
