@@ -215,5 +215,5 @@ def test_urls_are_fetched_from_here(web, server, tmp_path):
     host = web.removeprefix("http://").replace(":", "_")
     assert sorted(outputs(out)) == [
         f"{host}/a b/pear.png.txt",
-        f"{host}/moved.png.ce1ab8bf.txt",
+        f"{host}/moved.png.3eb9477f.txt",
     ]

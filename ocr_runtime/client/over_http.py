@@ -158,7 +158,7 @@ def _reading(response: httpx.Response) -> Reading:
 
 def _backoff(times: int) -> float:
     """Return how long to wait, in seconds: twice as long each time, and never in step."""
-    return min(30.0, 0.5 * 2 ** (times - 1)) * random.uniform(0.75, 1.25)  # noqa: S311
+    return min(30.0, 0.5 * 2.0 ** (times - 1)) * random.uniform(0.75, 1.25)  # noqa: S311
 
 
 def retry_after(header: str | None) -> float:

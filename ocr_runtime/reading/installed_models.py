@@ -36,7 +36,8 @@ class KnownModel:
     @property
     def language_names(self) -> list[str]:
         """The languages in English."""
-        return [LANG_MAPPING.get(code, {}).get("en", code) for code in self.languages]
+        names = [LANG_MAPPING.get(code, {}).get("en", code) for code in self.languages]
+        return list(dict.fromkeys(names))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +112,8 @@ def _config(settings: Settings) -> DictConfig:
     params: dict[str, Any] = {"Global.log_level": "error"}
     if settings.config is not None:
         params |= read_configuration(settings.config)
-    return RapidOCR(params=params).cfg  # it opens a model when it first runs it
+    config: DictConfig = RapidOCR(params=params).cfg  # it opens a model when it first runs it
+    return config
 
 
 def _used(config: DictConfig, settings: Settings) -> Iterator[tuple[Path, tuple[str, str]]]:
