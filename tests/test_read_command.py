@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import re
 import subprocess
 from functools import partial
 from pathlib import Path
@@ -58,8 +59,13 @@ def test_the_output_is_the_same_here_and_with_a_service(name, server):
     ended = rapidocr_bento("read", report, "--to", name, "--address", server.url)
     assert (ended.returncode, ended.stderr) == (0, b"")
     sent = requests.post(f"{server.url}/{name}", files={"file": report.read_bytes()}, timeout=100)
-    assert ended.stdout == sent.content
-    assert in_process(name, report.read_bytes()) == sent.content
+    assert without_id(ended.stdout) == without_id(sent.content)
+    assert without_id(in_process(name, report.read_bytes())) == without_id(sent.content)
+
+
+def without_id(output: bytes) -> bytes:
+    """An output without the identifier of a PDF, which is new each time."""
+    return re.sub(rb"/ID \[.*?\]", b"", output)
 
 
 def test_options_are_passed_on(server):
@@ -161,7 +167,7 @@ def test_a_tree_is_mirrored_and_failures_are_told(where, tree, server, tmp_path)
     mended = rapidocr_bento(*arguments, "--retry-failed")
     assert mended.stderr.decode().splitlines()[-1].startswith("4 read, 1 failed")
     assert outputs(out) == TREE | {"deep/broken.png.txt": "Mended"}
-    assert [line["target"] for line in manifest(out)[len(outcomes) :]] == [
+    assert sorted(line["target"] for line in manifest(out)[len(outcomes) :]) == [
         "a.png.txt",
         "deep/broken.png.txt",
         "deep/empty.pdf.txt",

@@ -130,7 +130,7 @@ def test_what_passes_is_tried_again(plan, server):
     with listening(handler) as address:
         ended = rapidocr_bento("read", DATA / "table.png", "--address", address)
     assert (ended.returncode, ended.stderr) == (0, b"")
-    assert ended.stdout.decode().split("\n")[0] in "\n".join(TRUTH["table.png"])
+    assert ended.stdout.decode().startswith(TRUTH["table.png"][0])
     assert (
         ended.stdout == rapidocr_bento("read", DATA / "table.png", "--address", server.url).stdout
     )
