@@ -182,7 +182,7 @@ def web(tmp_path) -> Iterator[str]:
 
     class Handler(SimpleHTTPRequestHandler):
         def do_GET(self) -> None:
-            if self.path == "/moved.png":
+            if self.path.startswith("/moved.png"):
                 self.send_response(302)
                 self.send_header("Location", "/a%20b/pear.png")
                 self.send_header("Content-Length", "0")

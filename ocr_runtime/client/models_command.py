@@ -61,7 +61,8 @@ def lines(settings: Settings) -> Iterator[str]:
         yield f"    {model.size / 1e6:.1f} MB, {_use(model.used_by)}"
         if model.known:
             yield from _wrapped(
-                f"{model.known.version} {model.known.kind}: {', '.join(model.known.language_names)}"
+                f"{model.known.version} {model.known.kind}; in RapidOCR's own list it is for: "
+                f"{', '.join(model.known.language_names)}"
             )
         if model.characters:
             yield f"    {model.characters} characters"
