@@ -162,5 +162,6 @@ class Draft:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.file.close()
+        with suppress(OSError):  # of a full disk, where not all of it was written
+            self.file.close()
         self._draft.unlink(missing_ok=True)
