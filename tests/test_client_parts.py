@@ -11,7 +11,7 @@ from ocr_runtime.client.batch import is_left
 from ocr_runtime.client.errors import UsageError
 from ocr_runtime.client.manifest import Draft, Manifest, Outcome
 from ocr_runtime.client.over_http import retry_after
-from ocr_runtime.client.sources import Source, listed
+from ocr_runtime.client.sources import Source, _walk, listed
 from ocr_runtime.client.window import Window
 
 
@@ -29,6 +29,14 @@ def test_a_folder_is_listed_in_order_and_its_tree_is_kept(tmp_path):
     assert targets(tmp_path) == ["a.jpg.txt", "a.png.txt", "b/1.TIF.txt", "b/2.pdf.txt"]
     assert listed([str(tmp_path)], suffix="", out=None).left_out == 1
     assert targets(tmp_path / "c.doc") == ["c.doc.txt"]  # named itself
+
+
+def test_a_folder_that_cannot_be_listed_is_not_passed_over(tmp_path):
+    (tmp_path / "gone").mkdir()
+    walk = _walk(str(tmp_path / "gone"), None)
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(UsageError, match="gone: No such file or directory"):
+        list(walk)
 
 
 def test_outputs_are_not_read(tmp_path):

@@ -93,7 +93,7 @@ def _walk(folder: str, out: Path | None) -> Iterator[tuple[str, str]]:
     unread = None if out is None else str(out.resolve())
     if unread is not None and _is_in(os.path.realpath(folder), unread):
         raise UsageError(f"--out {out} holds the files of {folder}: name another folder")
-    for place, folders, files in os.walk(folder):
+    for place, folders, files in os.walk(folder, onerror=_refuse):
         folders[:] = sorted(
             name
             for name in folders
@@ -103,6 +103,10 @@ def _walk(folder: str, out: Path | None) -> Iterator[tuple[str, str]]:
             if not name.startswith("."):
                 path = os.path.join(place, name)  # noqa: PTH118
                 yield path, Path(os.path.relpath(path, folder)).as_posix()
+
+
+def _refuse(error: OSError) -> None:
+    raise UsageError(f"{error.filename}: {error.strerror}") from error
 
 
 def _is_in(path: str, folder: str) -> bool:
