@@ -23,6 +23,11 @@ RUN_BY = {
     "docs/accuracy.md": {"scripts/accuracy --images FOLDER\n": "test_accuracy.py"},
     "docs/api.md": {"*": "test_reference.py"},
     "docs/benchmark.md": {"scripts/bench --images DIR\n": "test_bench.py, quick"},
+    "docs/command-line.md": {
+        "rapidocr-bento serve ": "test_command_line.py",
+        "rapidocr-bento read ": "test_read_command.py",
+        "rapidocr-bento models\n": "test_command_line.py",
+    },
     "docs/jobs.md": {"job=": "test_jobs.py"},
     "docs/languages.md": {"rec_model_path=": "below", "Rec:\n": "below"},
     "docs/operation.md": {

@@ -102,7 +102,7 @@ def load_rapidocr(settings: Settings, arena: Arena) -> BoundedRapidOCR:
         if not _has_another_recogniser(settings, params):
             channels, height, _ = params.get("Rec.rec_img_shape", (3, 48, 320))
             params["Rec.rec_img_shape"] = [channels, height, _NARROWEST_LINE]
-    for stage, path in _given_models(settings).items():
+    for stage, path in given_models(settings).items():
         params[f"{stage}.model_path"] = str(path)
     ocr = BoundedRapidOCR(params=params)
     ocr.max_det_pixels = settings.max_det_pixels
@@ -147,7 +147,8 @@ def _let_the_service_write_its_log() -> None:
     its_logger.propagate = True
 
 
-def _given_models(settings: Settings) -> dict[str, Path]:
+def given_models(settings: Settings) -> dict[str, Path]:
+    """The model files that settings name, by stage."""
     paths = {
         "Det": settings.det_model_path,
         "Cls": settings.cls_model_path,
@@ -156,9 +157,9 @@ def _given_models(settings: Settings) -> dict[str, Path]:
     return {stage: path for stage, path in paths.items() if path}
 
 
-def _chosen_by(stage: str, settings: Settings) -> str:
+def chosen_by(stage: str, settings: Settings) -> str:
     """Name what decided which model a stage has: a setting, or RapidOCR."""
-    if stage in _given_models(settings):
+    if stage in given_models(settings):
         return f"{stage.lower()}_model_path"
     return f"OCR_CONFIG={settings.config}: {stage}" if settings.config else f"RapidOCR's {stage}"
 
@@ -239,8 +240,8 @@ def _runtime(engine: DictConfig, settings: Settings, arena: Arena) -> OpenModel:
 
 def _open_stage(ocr: RapidOCR, stage: str, settings: Settings, open_model: OpenModel) -> None:
     """Load a stage's model as RapidOCR would on first use, but tuned and without a download."""
-    cfg, setting = ocr.cfg[stage], _chosen_by(stage, settings)
-    model = open_model(stage, _model_path(ocr.cfg, stage, setting), setting)
+    cfg, setting = ocr.cfg[stage], chosen_by(stage, settings)
+    model = open_model(stage, model_path(ocr.cfg, stage, setting), setting)
     session = model.session
     if stage == "Rec" and not _knows_its_characters(session, cfg):
         raise SettingsError(f"{setting}: the model carries no characters; set Rec.rec_keys_path")
@@ -273,7 +274,12 @@ def _check_labels(session: Any, cfg: DictConfig, setting: str) -> None:
         )
 
 
-def _model_path(cfg: DictConfig, stage: str, setting: str) -> Path:
+def model_path(cfg: DictConfig, stage: str, setting: str) -> Path:
+    """Where the model of a stage is, as RapidOCR's configuration says.
+
+    Raises:
+        SettingsError: RapidOCR has no such model; the setting is named.
+    """
     section = cfg[stage]
     if section.model_path is not None:
         return Path(section.model_path)
@@ -303,7 +309,7 @@ def _run_each_stage(ocr: RapidOCR, settings: Settings) -> None:
         try:
             run()
         except Exception as exc:  # whatever a foreign model makes the stage raise
-            raise _unusable(stage, _chosen_by(stage, settings), exc) from exc
+            raise _unusable(stage, chosen_by(stage, settings), exc) from exc
 
 
 def _unusable(stage: str, setting: str, error: Exception) -> SettingsError:

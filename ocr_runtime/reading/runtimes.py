@@ -146,6 +146,21 @@ def describing_session(path: Path) -> InferenceSession:
     return InferenceSession(str(path), _options(1, arena=False, optimise=False), providers=[_CPU])
 
 
+def metadata(path: Path) -> dict[str, str]:
+    """Return what a model says of itself, as the characters that it knows under "character".
+
+    Raises:
+        SettingsError: the file is not a model.
+    """
+    options = _options(1, arena=False)
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    try:
+        session = InferenceSession(path, options, providers=[_CPU])
+    except Exception as exc:  # ONNX Runtime raises kinds without a common base
+        raise SettingsError(f"{path} is not an ONNX model") from exc
+    return dict(session.get_modelmeta().custom_metadata_map)
+
+
 def _sessions(
     path: Path, providers: Sequence[Any], wanted: list[tuple[int, bool]], *, one_image: bool
 ) -> list[InferenceSession]:

@@ -1,12 +1,12 @@
 """A page of an open document -> what was read from it, or why it was not."""
 
 import logging
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
+from contextlib import AbstractContextManager
 
 from ocr_runtime.documents.document import Document
 from ocr_runtime.documents.images import PageImage
 from ocr_runtime.errors import Internal, OCRError
+from ocr_runtime.reading.document_pages import read_document_page
 from ocr_runtime.reading.engine import Engine
 from ocr_runtime.reading.page import Page, ReadingOptions, UnreadPage
 from ocr_runtime.serving import metrics
@@ -24,23 +24,16 @@ def read_page(
     grant: Grant,
     decoding: AbstractContextManager[None] | None = None,
 ) -> tuple[PageImage, Page]:
-    """Decode or render a page, and read it.
-
-    Args:
-        document: an open one.
-        number: of the page, from 1.
-        options: how it is read.
-        engine: reads it.
-        grant: asked before each run of a model.
-        decoding: is entered while the document is used.
-
-    Raises:
-        OCRError: this page cannot be decoded; others may be.
-    """
-    with decoding or nullcontext(), metrics.stage("decode"):
-        image = document.page(number)
-    page = engine.read(image, options, grant=grant, stage=metrics.stage)
-    return image, replace(page, number=number, dpi=image.dpi)
+    """Decode or render a page, and read it; its stages are timed. See `read_document_page`."""
+    return read_document_page(
+        document,
+        number,
+        options,
+        engine=engine,
+        grant=grant,
+        stage=metrics.stage,
+        decoding=decoding,
+    )
 
 
 def unread_page(number: int, error: Exception, *, whose: str) -> UnreadPage:

@@ -4,6 +4,7 @@ Settings --check--> the start goes on, or ends with one line that says why
 """
 
 import logging
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -18,15 +19,21 @@ logger = logging.getLogger("rapidocr")
 _SOURCE = Path(__file__).parents[2]
 
 
-def check(settings: Settings) -> None:
+def check(settings: Settings, *, folder: Path) -> None:
     """End the process if the operator's models cannot be used; warn if anybody may call.
 
     Loading a model does not give all its memory back, so the models are tried in a process of
     their own.
+
+    Args:
+        settings: of the service.
+        folder: in which it runs: where the relative paths in settings begin.
     """
     if settings.names_models:
         command = [sys.executable, "-m", "ocr_runtime.reading.engine"]
-        tried = subprocess.run(command, cwd=_SOURCE, check=False)  # noqa: S603
+        paths = [str(_SOURCE), *filter(None, [os.environ.get("PYTHONPATH")])]
+        environ = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+        tried = subprocess.run(command, cwd=folder, env=environ, check=False)  # noqa: S603
         if tried.returncode:
             sys.exit(tried.returncode)
     if settings.jobs:

@@ -49,7 +49,7 @@ def validate_request(
         return Sent(data=data, options=request.options.model_validate(form.fields))
     except ValidationError as exc:
         name = str(exc.errors()[0]["loc"][0])
-        raise InvalidOption(_expectation(name, request)) from exc
+        raise InvalidOption(expectation(name, request)) from exc
 
 
 def _file(
@@ -145,7 +145,8 @@ def _unknown(name: str, request: type[Request]) -> str:
     return f"There is no field or query parameter {name[:64]} to read; {hint}"
 
 
-def _expectation(option: str, request: type[Request]) -> str:
+def expectation(option: str, request: type[Request]) -> str:
+    """Say in a sentence what an option takes."""
     schema = request.options.model_json_schema()["properties"][option]
     if "enum" in schema:
         *others, last = schema["enum"]

@@ -1,0 +1,125 @@
+"""Files to read -> their outputs in a folder, each written whole or not at all, and recorded once.
+
+    source --Fetcher--> bytes --Reader--> draft --commit--> output --record--> manifest
+
+A run that is killed between the last two reads that one file again.
+"""
+
+import asyncio
+import errno
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from ocr_runtime.client.errors import FileFailed, RunEnded
+from ocr_runtime.client.fetching import Fetcher
+from ocr_runtime.client.manifest import Draft, Manifest, Outcome
+from ocr_runtime.client.readers import Reader
+from ocr_runtime.client.sources import Source
+
+
+def is_left(source: Source, manifest: Manifest, out: Path, *, retry_failed: bool) -> bool:
+    """Whether a file is to be read in this run.
+
+    Args:
+        source: the file.
+        manifest: of earlier runs.
+        out: folder of the outputs.
+        retry_failed: whether files that failed are read again.
+    """
+    outcome = manifest.outcomes.get(source.target)
+    if outcome is None:
+        return True
+    if not outcome.is_ok:
+        return retry_failed or outcome.transient
+    return not (out / source.target).exists()  # it was deleted
+
+
+class Batch:
+    """Reads files into a folder.
+
+    Args:
+        reader: reads their bytes.
+        fetcher: loads them.
+        manifest: takes their outcomes.
+        out: folder of the outputs.
+        on_outcome: called with each outcome when it is recorded.
+    """
+
+    def __init__(
+        self,
+        *,
+        reader: Reader,
+        fetcher: Fetcher,
+        manifest: Manifest,
+        out: Path,
+        on_outcome: Callable[[Outcome], None],
+    ) -> None:
+        self._reader = reader
+        self._fetcher = fetcher
+        self._manifest = manifest
+        self._out = out
+        self._on_outcome = on_outcome
+
+    async def read(self, sources: Iterable[Source]) -> None:
+        """Read files, as many at once as the reader takes.
+
+        Raises:
+            RunEnded: no file can be read; those that were begun are not recorded.
+        """
+        window = self._reader.window
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for source in sources:
+                    await window.enter()
+                    tasks.create_task(self._read_one(source))
+        except* RunEnded as group:
+            ended = group.exceptions[0]
+        else:
+            return
+        raise ended
+
+    async def _read_one(self, source: Source) -> None:
+        start = time.monotonic()
+        try:
+            try:
+                outcome = await self._outcome(source, start)
+            except FileFailed as exc:
+                outcome = Outcome(
+                    target=source.target,
+                    source=source.name,
+                    code=exc.code,
+                    error=str(exc),
+                    transient=exc.transient,
+                    seconds=_since(start),
+                )
+            try:
+                self._manifest.record(outcome)
+            except OSError as exc:
+                raise RunEnded(f"{self._manifest.path}: {exc.strerror}") from exc
+            self._on_outcome(outcome)
+        finally:
+            self._reader.window.leave()
+
+    async def _outcome(self, source: Source, start: float) -> Outcome:
+        data = await self._fetcher.load(source)
+        try:
+            with Draft(self._out / source.target) as draft:
+                reading = await self._reader.read(data, draft.file)
+                size = draft.commit()
+        except OSError as exc:
+            if exc.errno == errno.ENAMETOOLONG:
+                raise FileFailed("name_too_long", "The name of its output is too long.") from exc
+            raise RunEnded(f"{self._out / source.target}: {exc.strerror}") from exc
+        return Outcome(
+            target=source.target,
+            source=source.name,
+            bytes=size,
+            pages=reading.pages,
+            unread=reading.unread,
+            seconds=_since(start),
+        )
+
+
+def _since(start: float) -> float:
+    return round(time.monotonic() - start, 3)

@@ -1,0 +1,182 @@
+"""The bytes of a file -> its output, read by a service.
+
+POST /text ... -- 200 --> the output
+               -- 429, 503 --> again, when `Retry-After` has passed
+               -- no answer, 408, 502 --> again, after a while, some times
+               -- other --> the error
+"""
+
+import asyncio
+import json
+import os
+import random
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import IO
+
+import httpx
+
+from ocr_runtime.client.errors import FileFailed, RunEnded, UsageError
+from ocr_runtime.client.readers import Reading, write
+from ocr_runtime.client.window import Window
+
+_REFUSED = {429, 503}
+_LOST = {408, 502}
+_MOST_WAIT_SECONDS = 120.0
+"""Longest `Retry-After` that is waited for."""
+_PATIENCE_SECONDS = 1200.0
+"""How long a file is refused before it is given up."""
+_NOT_ANSWERED = 10
+"""Files in a row without an answer, after which the run ends."""
+
+
+class OverHTTP:
+    """Reads files with a service.
+
+    Args:
+        address: of the service, as "http://localhost:3000".
+        path: of the output there, as "/text".
+        fields: of the form, beside the file.
+        key: API key; empty: none.
+        timeout_seconds: longest silence of the service.
+        retries: how often a request without an answer is sent again.
+        most: how many requests at once at most.
+
+    Raises:
+        UsageError: the address is none.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        path: str,
+        *,
+        fields: Mapping[str, str],
+        key: str,
+        timeout_seconds: float,
+        retries: int,
+        most: int,
+    ) -> None:
+        try:
+            url = httpx.URL(address.rstrip("/") + path)
+            usable = url.scheme in ("http", "https") and bool(url.host)
+        except httpx.InvalidURL:
+            usable = False
+        if not usable:
+            raise UsageError(f"--address {address}: it must be like http://localhost:3000")
+        self.window = Window(start=os.cpu_count() or 1, most=most)
+        self._address = address
+        self._url = url
+        self._fields = dict(fields)
+        self._retries = retries
+        self._unanswered = 0
+        self._client = httpx.AsyncClient(
+            headers={"X-API-Key": key} if key else {},
+            timeout=httpx.Timeout(timeout_seconds, connect=min(10.0, timeout_seconds), pool=None),
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=most),
+        )
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def read(self, data: bytes, into: IO[bytes]) -> Reading:
+        since, lost = time.monotonic(), 0
+        while True:
+            sent = self.window.sent()
+            try:
+                response = await self._post(data, into)
+            except httpx.TransportError as exc:
+                lost += 1
+                if lost > self._retries:
+                    raise self._no_answer(exc) from exc
+                wait = _backoff(lost)
+            else:
+                self._unanswered = 0
+                if response.is_success:
+                    self.window.answered()
+                    return _reading(response)
+                failed = self._failure(response)
+                if response.status_code in _REFUSED:
+                    self.window.refused(sent)
+                    wait = retry_after(response.headers.get("Retry-After"))
+                    if time.monotonic() + wait - since > _PATIENCE_SECONDS:
+                        raise failed
+                elif response.status_code in _LOST and lost < self._retries:
+                    lost += 1
+                    wait = _backoff(lost)
+                else:
+                    raise failed
+            await asyncio.sleep(wait)
+
+    async def _post(self, data: bytes, into: IO[bytes]) -> httpx.Response:
+        """Send a file; its output is written, the body of an error kept in the response."""
+        into.seek(0)
+        into.truncate()
+        files = {"file": ("file", data)}  # its name is nobody's business
+        async with self._client.stream("POST", self._url, data=self._fields, files=files) as answer:
+            if not answer.is_success:
+                await answer.aread()
+                return answer
+            async for chunk in answer.aiter_bytes():
+                write(into, chunk)
+        return answer
+
+    def _no_answer(self, error: Exception) -> FileFailed | RunEnded:
+        reason = str(error) or type(error).__name__
+        self._unanswered += 1
+        if self._unanswered >= min(_NOT_ANSWERED, int(self.window.limit)):
+            return RunEnded(f"{self._address} does not answer: {reason}")
+        return FileFailed("no_answer", f"The service did not answer: {reason}.", transient=True)
+
+    def _failure(self, response: httpx.Response) -> FileFailed:
+        """Tell why a file was not read.
+
+        Raises:
+            RunEnded: it is the same for every file.
+        """
+        status = response.status_code
+        code, sentence = f"http_{status}", f"The service answered {status}."
+        try:
+            body = json.loads(response.content)
+            code, sentence = str(body["code"]), str(body["error"])
+        except (ValueError, KeyError, TypeError):
+            pass
+        if status in (401, 403):
+            raise RunEnded(f"{code}: {sentence} (--key, RAPIDOCR_KEY)")
+        if status in (404, 405):
+            raise RunEnded(f"{self._url} is no address of this service: {code}: {sentence}")
+        return FileFailed(code, sentence, transient=status in _REFUSED | _LOST)
+
+
+def _reading(response: httpx.Response) -> Reading:
+    """Return what the headers tell; of a streamed answer they don't tell which pages failed."""
+    listed = response.headers.get("X-OCR-Unread-Pages", "")
+    return Reading(unread=[int(number) for number in listed.split(",") if number.strip().isdigit()])
+
+
+def _backoff(times: int) -> float:
+    """Return how long to wait, in seconds: twice as long each time, and never in step."""
+    return min(30.0, 0.5 * 2.0 ** (times - 1)) * random.uniform(0.75, 1.25)  # noqa: S311
+
+
+def retry_after(header: str | None) -> float:
+    """Return how long the header asks to wait, in seconds; 1 if it does not say.
+
+    Args:
+        header: seconds or a date: https://www.rfc-editor.org/rfc/rfc9110#field.retry-after
+    """
+    if header is None:
+        return 1.0
+    try:
+        seconds = float(header)
+    except ValueError:
+        try:
+            date = parsedate_to_datetime(header)
+        except ValueError:
+            return 1.0
+        seconds = (date.astimezone(UTC) - datetime.now(UTC)).total_seconds()
+    if not 0 <= seconds < float("inf"):
+        return 0.0 if seconds < 0 else 1.0
+    return min(seconds, _MOST_WAIT_SECONDS)
