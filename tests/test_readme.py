@@ -87,10 +87,17 @@ def test_the_python_block_prints_what_is_drawn(server):
     assert [text for text in TRUTH["table.png"] if text not in printed] == []
 
 
+def test_the_shell_line_writes_the_texts_of_a_folder(tmp_path):
+    command = SHELL[6].replace("--out texts", f"--out {tmp_path}")
+    assert command != SHELL[6]
+    subprocess.run(["bash", "-ec", command], cwd=ROOT, env=clean_environ(), check=True)
+    assert (tmp_path / "report.pdf.md").read_text() == blocks(README, "markdown")[0]
+
+
 def test_every_block_is_known_here():
-    assert (len(SHELL), len(PYTHON), len(blocks(README, "json"))) == (7, 1, 1)
-    assert README.count("```") == 2 * 10
-    assert SHELL[6] == "scripts/bench --quick\n"  # run by test_bench.py
+    assert (len(SHELL), len(PYTHON), len(blocks(README, "json"))) == (8, 1, 1)
+    assert README.count("```") == 2 * 11
+    assert SHELL[7] == "scripts/bench --quick\n"  # run by test_bench.py
 
 
 def heads(text: str) -> list[int]:
