@@ -56,6 +56,7 @@ function explain(error, again) {
   const refusal = error instanceof Refusal ? error : new Refusal("internal");
   if (refusal !== error) console.error(error);
   const label = refusal.code === "cut_off" ? "readRest" : "tryAgain";
+  find("work").hidden = !opened?.entries.length; // without pages there is nothing to show
   problem.show(refusal, { megabytes: service.max_body_mb }, again && { label, run: again });
   if (refusal.status === 401) options.askForKey();
   else if (refusal.code.endsWith("password") || refusal.code === "password_required") options.openAt("password");
@@ -91,6 +92,7 @@ function read() {
     const name = current.file.name || say("picture");
     if (current.file.size > service.max_body_mb * 2 ** 20) throw new Refusal("body_too_large");
     if (!current.file.size) throw new Refusal("missing_image");
+    find("work").hidden = false;
     showStep("sending", { name });
     announce("reading");
     viewer.reading = true;

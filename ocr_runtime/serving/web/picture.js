@@ -117,8 +117,13 @@ export class Picture {
       return shape;
     });
     drawing.append(group);
-    this.#sheet.querySelector("svg")?.remove();
     this.#sheet.append(drawing);
+  }
+
+  /** Take the boxes away: they are of a page that is not shown any more. */
+  clear() {
+    this.#shapes = [];
+    this.#sheet?.querySelector("svg")?.remove();
   }
 
   /** Mark the line under the pointer and the one that is chosen; -1: none. */

@@ -151,8 +151,12 @@ export class Viewer {
     this.#chosen = -1;
     if (!entry) return;
     this.#lines.show(entry);
-    if (!anew) this.#showPicture(entry);
-    else this.#mark();
+    if (anew) {
+      this.#mark();
+    } else {
+      this.#picture.clear();
+      this.#showPicture(entry);
+    }
   }
 
   async #showPicture(entry) {
