@@ -1,0 +1,173 @@
+"""Chunks -> what actors report of them, whatever becomes of an actor or its node.
+
+    waiting chunks --up to two at a time--> each actor that is ready --> outcomes
+          ^--- chunks of an actor that was lost, pieces that were left ---'
+
+Ray Data's `map_batches` keeps a pool of actors too. These are plain actors all the same:
+- A chunk that was given to an actor stays with it. If its node is lost, Ray Data waits for Ray to
+  start this actor again, and on a cluster without a free core that is never.
+- What is left of a long document is found while its first pages are read; a data set that is being
+  computed takes no further rows.
+- The rows must appear under a name that follows from the chunk, so that a second attempt replaces
+  the first; `Dataset.write_parquet` names files by its own run.
+"""
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+import ray
+from ray.actor import ActorHandle
+from ray.exceptions import RayActorError, RayError
+
+from ocr_runtime.bulk.chunks import Chunk, Piece, chunks_of, divided
+from ocr_runtime.bulk.outcomes import PieceOutcome
+
+_AT_ONCE = 2
+"""Chunks of an actor: one that it reads, and one that it goes on with at once."""
+
+_LOOK_SECONDS = 5.0
+"""How often it is looked whether the cluster has grown."""
+
+_MOST_LOST = 20
+"""So many actors lost one after the other, with no chunk read in between, end the run."""
+
+_log = logging.getLogger("rapidocr")
+
+
+class PoolFailed(Exception):
+    """No actor can read; `str(error)` is one line that says why."""
+
+
+@dataclass
+class _Actor:
+    """An actor and what it is doing: a reference of Ray for each chunk, or for its start."""
+
+    handle: ActorHandle
+    starting: ray.ObjectRef | None
+    chunks: dict[ray.ObjectRef, Chunk] = field(default_factory=dict)
+
+    @property
+    def references(self) -> list[ray.ObjectRef]:
+        return [self.starting] if self.starting is not None else list(self.chunks)
+
+
+class ActorPool:
+    """Gives chunks to actors.
+
+    Args:
+        new_actor: asks for one more actor.
+        room: says how many actors the cluster has room for.
+        most_actors: how many are asked for at most; so many are asked for even where there is no
+            room yet, which lets the cluster grow. None: as many as there is room for.
+        most_pages: of a chunk.
+        give_up: says what became of a chunk that no actor survived.
+    """
+
+    def __init__(
+        self,
+        *,
+        new_actor: Callable[[], ActorHandle],
+        room: Callable[[], int],
+        most_actors: int | None,
+        most_pages: int,
+        give_up: Callable[[Chunk], list[PieceOutcome]],
+    ) -> None:
+        self._new_actor = new_actor
+        self._room = room
+        self._most_actors = most_actors
+        self._most_pages = most_pages
+        self._give_up = give_up
+        self._actors: list[_Actor] = []
+        self._lost = 0
+        self._looked = -_LOOK_SECONDS
+        self._again: deque[Chunk] = deque()
+
+    def read(self, chunks: Iterable[Chunk]) -> Iterator[PieceOutcome]:
+        """Have chunks read, and what they leave; yield what becomes of each piece.
+
+        Raises:
+            PoolFailed: no actor can be started, or all are lost again and again.
+        """
+        waiting = iter(chunks)
+        try:
+            while True:
+                self._hand_out(waiting)
+                references = [each for actor in self._actors for each in actor.references]
+                if not any(actor.chunks for actor in self._actors) and not self._pending(waiting):
+                    return
+                ready, _ = ray.wait(references, timeout=_LOOK_SECONDS)
+                for reference in ready:
+                    yield from self._take(reference)
+        finally:
+            for actor in self._actors:
+                ray.kill(actor.handle)
+            self._actors = []
+
+    def _pending(self, waiting: Iterator[Chunk]) -> bool:
+        """Whether there are chunks that no actor has."""
+        if not self._again:
+            self._again.extend(chunk for chunk in [next(waiting, None)] if chunk is not None)
+        return bool(self._again)
+
+    def _hand_out(self, waiting: Iterator[Chunk]) -> None:
+        if self._pending(waiting) and time.monotonic() - self._looked >= _LOOK_SECONDS:
+            self._looked = time.monotonic()
+            self._grow()
+        for fullness in range(_AT_ONCE):
+            for actor in self._actors:
+                free = actor.starting is None and len(actor.chunks) == fullness
+                if free and self._pending(waiting):
+                    chunk = self._again.popleft()
+                    actor.chunks[actor.handle.read.remote(chunk)] = chunk
+
+    def _grow(self) -> None:
+        wanted = self._room() if self._most_actors is None else self._most_actors
+        while len(self._actors) < max(1, wanted):
+            handle = self._new_actor()
+            self._actors.append(_Actor(handle, starting=handle.start.remote()))
+
+    def _take(self, reference: ray.ObjectRef) -> Iterator[PieceOutcome]:
+        """Look at what an actor has done."""
+        actor = next((each for each in self._actors if reference in each.references), None)
+        if actor is None:  # it was lost with its other chunk
+            return
+        try:
+            answer = ray.get(reference)
+        except RayError as exc:
+            if reference == actor.starting and not isinstance(exc, RayActorError):
+                raise PoolFailed(str(getattr(exc, "cause", None) or exc)) from exc
+            yield from self._lose(actor, exc)
+            return
+        if reference == actor.starting:
+            actor.starting = None
+            return
+        self._lost = 0
+        del actor.chunks[reference]
+        for outcome in answer:
+            if outcome.left is not None:
+                self._again.extend(self._chunks(outcome.left))
+            yield outcome
+
+    def _chunks(self, piece: Piece) -> Iterator[Chunk]:
+        pieces = divided(piece, most_pages=self._most_pages)
+        return chunks_of(pieces, most_pages=self._most_pages)
+
+    def _lose(self, actor: _Actor, error: RayError) -> Iterator[PieceOutcome]:
+        """Give the chunks of an actor to others, and ask for another actor in its place."""
+        self._lost += 1
+        reason = str(error).strip().splitlines()[0]
+        _log.warning("an actor was lost, its chunks are read again: %s", reason)
+        if self._lost >= _MOST_LOST:
+            raise PoolFailed(f"{self._lost} actors were lost one after the other: {reason}")
+        self._actors.remove(actor)
+        ray.kill(actor.handle)
+        self._looked = -_LOOK_SECONDS
+        for index, chunk in enumerate(actor.chunks.values()):
+            # Only the first was being read.
+            again = [chunk] if index else chunk.after_loss()
+            self._again.extend(again)
+            if not again:
+                yield from self._give_up(chunk)

@@ -1,0 +1,119 @@
+"""SOURCE, TARGET -> every file of SOURCE read, but for what TARGET has already.
+
+names of SOURCE --without those finished in TARGET--> pieces --> chunks --actors--> TARGET
+"""
+
+from collections.abc import Callable, Iterator
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ocr_runtime.bulk import cluster
+from ocr_runtime.bulk.actor_pool import ActorPool, PoolFailed
+from ocr_runtime.bulk.chunks import Chunk, Piece, chunks_of, divided, runs
+from ocr_runtime.bulk.outcomes import Outcomes, Totals
+from ocr_runtime.bulk.reading_actor import Job, lost
+from ocr_runtime.bulk.sources import NoSource, Sources
+from ocr_runtime.bulk.target import Begun, NoTarget, Target
+
+REFUSALS = (NoSource, NoTarget, cluster.NoCluster, PoolFailed)
+"""What ends a run; each says why in one line."""
+
+_CHUNKS_PER_ACTOR = 8
+"""At least so many for each, so that the last ones end at about the same time."""
+
+
+def read_in_bulk(
+    job: Job,
+    *,
+    address: str | None,
+    most_actors: int | None,
+    most_pages: int,
+    retry_failed: bool,
+    report: Callable[[Totals], None],
+) -> Totals:
+    """Read what is missing.
+
+    Args:
+        job: what is read, and how.
+        address: of a Ray cluster; None: an embedded one.
+        most_actors: see `ActorPool`.
+        most_pages: of a chunk.
+        retry_failed: whether what earlier runs could not read is tried again.
+        report: is called after each piece.
+
+    Raises:
+        NoSource, NoTarget, NoCluster: one of these cannot be used.
+        PoolFailed: no actor can read.
+        OSError: results cannot be written.
+    """
+    target = Target(job.target)
+    if retry_failed:
+        target.forget_failures()
+    names, begun = _missing(Sources(job.source), target)
+    outcomes = Outcomes(target, begun, files=len(names))
+    try:
+        done = outcomes.finish_complete()
+        left = [name for name in names if name not in done]
+        if left:
+            _read(left, job, target, outcomes, begun, address, most_actors, most_pages, report)
+    finally:
+        outcomes.write()
+    return outcomes.totals
+
+
+def _read(
+    names: list[str],
+    job: Job,
+    target: Target,
+    outcomes: Outcomes,
+    begun: dict[str, Begun],
+    address: str | None,
+    most_actors: int | None,
+    most_pages: int,
+    report: Callable[[Totals], None],
+) -> None:
+    with cluster.connected(address):
+        actors = most_actors or max(1, cluster.room(job.cores))
+        even = -(-len(names) // (_CHUNKS_PER_ACTOR * actors))
+        size = min(most_pages, max(1, even))
+        pool = ActorPool(
+            new_actor=lambda: cluster.new_actor(job),
+            room=lambda: cluster.room(job.cores),
+            most_actors=most_actors,
+            most_pages=most_pages,
+            give_up=lambda chunk: lost(chunk, target),
+        )
+        for outcome in pool.read(_chunks(names, begun, size=size, most_pages=most_pages)):
+            outcomes.record(outcome)
+            report(outcomes.totals)
+
+
+def _missing(sources: Sources, target: Target) -> tuple[list[str], dict[str, Begun]]:
+    """Return the names of the files that are not finished, and what is there of them."""
+    finished = target.finished()
+    names = pa.array(sources.names(without=target.place), pa.string())
+    names = names.filter(pc.invert(pc.is_in(names, value_set=finished)))
+    listed = set(names.to_pylist())
+    begun = target.begun(finished)
+    return names.to_pylist(), {name: begun[name] for name in begun if name in listed}
+
+
+def _chunks(
+    names: list[str], begun: dict[str, Begun], *, size: int, most_pages: int
+) -> Iterator[Chunk]:
+    """Put what is missing together; files of which nothing is known count as one page.
+
+    Of those as many come together as divide the work evenly, since most have one page.
+    """
+    unknown = [Piece(source=name) for name in names if name not in begun]
+    for chunk in chunks_of(unknown, most_pages=size):
+        yield Chunk(pieces=chunk.pieces, most_pages=most_pages)
+    known = [
+        piece
+        for name in names
+        if name in begun
+        for first, last in runs(set(range(1, begun[name].page_count + 1)) - begun[name].pages)
+        for piece in divided(Piece(source=name, first=first, last=last), most_pages=most_pages)
+    ]
+    yield from chunks_of(known, most_pages=most_pages)
