@@ -22,7 +22,7 @@ import ray
 from ray.actor import ActorHandle
 from ray.exceptions import RayActorError, RayError
 
-from ocr_runtime.bulk.chunks import Chunk, Piece, chunks_of, divided
+from ocr_runtime.bulk.chunks import Chunk, chunks_of, divided
 from ocr_runtime.bulk.outcomes import PieceOutcome
 
 _AT_ONCE = 2
@@ -147,13 +147,14 @@ class ActorPool:
         self._lost = 0
         del actor.chunks[reference]
         for outcome in answer:
-            if outcome.left is not None:
-                self._again.extend(self._chunks(outcome.left))
-            yield outcome
+            yield from self._with_rest(outcome)
 
-    def _chunks(self, piece: Piece) -> Iterator[Chunk]:
-        pieces = divided(piece, most_pages=self._most_pages)
-        return chunks_of(pieces, most_pages=self._most_pages)
+    def _with_rest(self, outcome: PieceOutcome) -> Iterator[PieceOutcome]:
+        """Have what a piece left read too."""
+        if outcome.left is not None:
+            pieces = divided(outcome.left, most_pages=self._most_pages)
+            self._again.extend(chunks_of(pieces, most_pages=self._most_pages))
+        yield outcome
 
     def _lose(self, actor: _Actor, error: RayError) -> Iterator[PieceOutcome]:
         """Give the chunks of an actor to others, and ask for another actor in its place."""
@@ -169,5 +170,5 @@ class ActorPool:
             # Only the first was being read.
             again = [chunk] if index else chunk.after_loss()
             self._again.extend(again)
-            if not again:
-                yield from self._give_up(chunk)
+            for outcome in [] if again else self._give_up(chunk):
+                yield from self._with_rest(outcome)

@@ -1,6 +1,6 @@
 """The process that reads pages: files on standard input, rows on standard output.
 
-    {"outputs": ["text"], "cores": 1, ...}            --> {"ready": true}, once the models are loaded
+    {"outputs": ["text"], "cores": 1, ...}   --> {"ready": true}, once the models are loaded
     {"bytes": N, "first": 1, "last": null, "most": 64} and the file
         --> {"pages": 12}, then for each page {"row": {...}} or {"failure": [code, sentence]}
         --> or, where it cannot be opened, {"failure": [code, sentence]}

@@ -16,7 +16,6 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,11 +51,13 @@ class ReaderEnded(Exception):
 
     Args:
         failure: what is to be said of the page that it was reading.
+        seconds: how long it had been reading it.
     """
 
-    def __init__(self, failure: Failure) -> None:
+    def __init__(self, failure: Failure, seconds: float) -> None:
         super().__init__(failure.error)
         self.failure = failure
+        self.seconds = seconds
 
 
 class ReaderProcess:
@@ -95,6 +96,7 @@ class ReaderProcess:
         self._only_on = only_on
         self._process: subprocess.Popen[bytes] | None = None
         self._expired = threading.Event()
+        self._asked = 0.0
         self._start()
 
     def read(self, data: bytes, piece: Piece, *, most: int) -> PieceResult:
@@ -109,53 +111,46 @@ class ReaderProcess:
             SettingsError: the process does not start any more.
         """
         result = PieceResult(piece=piece)
-        number, ended = piece.first, 0
-        while True:
-            start = time.monotonic()
+        for _ in range(_MOST_ENDED):
             try:
-                for number in self._read_from(data, result, number, most):
-                    start = time.monotonic()
+                self._read_rest(data, result, most)
+                break
             except ReaderEnded as exc:
-                ended += 1
                 self._start()
                 if result.pages is None:
-                    result.failure = exc.failure
+                    result.unopened(exc.failure, most)
                     break
-                result.failed_row(number, exc.failure, time.monotonic() - start)
-                number += 1
-                if ended < _MOST_ENDED:
-                    continue
-                _fill(result, number, most, NOT_TRIED)
-            break
-        return _with_rest(result, most)
+                result.failed_row(result.following, exc.failure, exc.seconds)
+        else:
+            result.fail_rest(NOT_TRIED, most)
+        result.leave_rest(most)
+        return result
 
-    def _read_from(self, data: bytes, result: PieceResult, first: int, most: int) -> Iterator[int]:
-        """Add rows from a page on; yield the number of each page before it is read."""
-        piece = result.piece
-        most_left = most - (first - piece.first)
-        if result.pages is not None and first > _last(result, most):
+    def _read_rest(self, data: bytes, result: PieceResult, most: int) -> None:
+        """Read the pages of a piece that have no row yet."""
+        first, last = result.following, result.last(most)
+        if result.pages is not None and first > last:
             return
-        request = {"bytes": len(data), "first": first, "last": piece.last, "most": most_left}
+        request = {
+            "bytes": len(data),
+            "first": first,
+            "last": result.piece.last,
+            "most": most - len(result.rows),
+        }
         opened = self._ask(request, data)
         if "failure" in opened:
-            failure = Failure(code=opened["failure"][0], error=opened["failure"][1])
-            if piece.last is None and result.pages is None:
-                result.failure = failure
-            else:
-                _fill(result, first, most, failure)
+            result.unopened(Failure(*opened["failure"]), most)
             return
         result.pages = int(opened["pages"])
-        for number in range(first, min(result.pages, _last(result, most)) + 1):
-            yield number
+        for number in range(first, min(result.pages, result.last(most)) + 1):
             start = time.monotonic()
             answer = self._receive()
             seconds = round(time.monotonic() - start, 4)
             if "failure" in answer:
-                code, error = answer["failure"]
-                result.failed_row(number, Failure(code=code, error=error), seconds)
+                result.failed_row(number, Failure(*answer["failure"]), seconds)
             else:
                 result.rows.append(answer["row"] | {"seconds": seconds})
-        _fill(result, max(first, result.pages + 1), most, CHANGED)
+        result.fail_rest(CHANGED, most)
 
     def _start(self) -> None:
         self.close()
@@ -201,7 +196,8 @@ class ReaderProcess:
         code = process.wait()
         _log.warning("the process that reads pages ended with code %s", code)
         late = self._expired.is_set()
-        return ReaderEnded(Failure(code=Timeout.code, error=Timeout.sentence) if late else CRASHED)
+        failure = Failure(Timeout.code, Timeout.sentence) if late else CRASHED
+        return ReaderEnded(failure, time.monotonic() - self._asked)
 
     @contextmanager
     def _timed(self, seconds: float) -> Iterator[None]:
@@ -215,6 +211,7 @@ class ReaderProcess:
         timer = threading.Timer(seconds or self._page_seconds + _GRACE_SECONDS, expire)
         timer.daemon = True
         timer.start()
+        self._asked = time.monotonic()
         try:
             yield
         finally:
@@ -251,26 +248,3 @@ def _started(environ: Mapping[str, str]) -> "subprocess.Popen[bytes]":
         env={**kept, "PYTHONPATH": path, **_ALLOCATOR, **environ},
         pipesize=_PIPE_BYTES,
     )
-
-
-def _last(result: PieceResult, most: int) -> int:
-    """The number of the last page of a piece that is read at once."""
-    piece = result.piece
-    last = piece.first + most - 1
-    end = piece.last or result.pages
-    return last if end is None else min(last, end)
-
-
-def _fill(result: PieceResult, first: int, most: int, failure: Failure) -> None:
-    for number in range(first, _last(result, most) + 1):
-        result.failed_row(number, failure)
-
-
-def _with_rest(result: PieceResult, most: int) -> PieceResult:
-    """Say which pages of the piece are left."""
-    piece = result.piece
-    end = piece.last or result.pages
-    last = _last(result, most)
-    if end is not None and last < end:
-        result.left = replace(piece, first=last + 1, last=end)
-    return result

@@ -117,7 +117,10 @@ class ChunkReader:
 
     def _read(self, piece: Piece, data: bytes | Failure, *, most: int) -> PieceResult:
         if isinstance(data, Failure):
-            return PieceResult.unread(piece, data)
+            result = PieceResult(piece=piece)
+            result.unopened(data, most)
+            result.leave_rest(most)
+            return result
         if self._reader is None:
             raise RuntimeError("this reader was not started")
         return self._reader.read(data, piece, most=most)
@@ -134,7 +137,7 @@ def _outcome(result: PieceResult) -> PieceOutcome:
     failed = [row for row in result.rows if "code" in row]
     failure = result.failure
     if failure is None and failed:
-        failure = Failure(code=failed[0]["code"], error=failed[0]["error"])
+        failure = Failure(failed[0]["code"], failed[0]["error"])
     return PieceOutcome(
         piece=result.piece,
         page_count=result.pages,
@@ -148,7 +151,10 @@ def _outcome(result: PieceResult) -> PieceOutcome:
 
 def lost(chunk: Chunk, target: Target) -> list[PieceOutcome]:
     """Write that the piece of a chunk was not read, as it ended each actor that tried."""
-    results = [PieceResult.unread(piece, LOST) for piece in chunk.pieces]
+    results = [PieceResult(piece=piece) for piece in chunk.pieces]
+    for result in results:
+        result.unopened(LOST, chunk.most_pages)
+        result.leave_rest(chunk.most_pages)
     _write(target, chunk, results)
     return [_outcome(result) for result in results]
 

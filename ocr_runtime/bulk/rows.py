@@ -4,8 +4,8 @@ Nothing here needs Ray or PyArrow, so that the process that reads pages loads ne
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Self
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from ocr_runtime.bulk.chunks import Piece
 from ocr_runtime.documents.document import Document
@@ -69,7 +69,7 @@ def _storable(value: Any) -> Any:
     return value
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Failure:
     """Why a page, or a whole file, was not read.
 
@@ -82,12 +82,12 @@ class Failure:
     error: str
 
 
-UNREADABLE = Failure(code="unreadable_file", error="The file cannot be fetched.")
-TOO_LARGE = Failure(code="file_too_large", error="The file has more than 1 GiB.")
-CRASHED = Failure(code="reader_crashed", error="The process that read this page ended.")
-NOT_TRIED = Failure(code="not_tried", error="This page was not tried, as others failed.")
-CHANGED = Failure(code="file_changed", error="The file has fewer pages than it had before.")
-LOST = Failure(code="actor_lost", error="Each actor that tried to read this file was lost.")
+UNREADABLE = Failure("unreadable_file", "The file cannot be fetched.")
+TOO_LARGE = Failure("file_too_large", "The file has more than 1 GiB.")
+CRASHED = Failure("reader_crashed", "The process that read this page ended.")
+NOT_TRIED = Failure("not_tried", "This page was not tried, as others failed.")
+CHANGED = Failure("file_changed", "The file has fewer pages than it had before.")
+LOST = Failure("actor_lost", "Each actor that tried to read this file was lost.")
 
 OWN_CODES = [each.code for each in (UNREADABLE, TOO_LARGE, CRASHED, NOT_TRIED, CHANGED, LOST)]
 
@@ -110,15 +110,34 @@ class PieceResult:
     failure: Failure | None = None
     left: Piece | None = None
 
-    @classmethod
-    def unread(cls, piece: Piece, failure: Failure) -> Self:
-        """A piece that could not be read at all: failed rows, where it is known of which pages."""
-        if piece.last is None:
-            return cls(piece=piece, failure=failure)
-        result = cls(piece=piece)
-        for number in range(piece.first, piece.last + 1):
-            result.failed_row(number, failure)
-        return result
+    @property
+    def following(self) -> int:
+        """The number of the first page that has no row yet."""
+        return self.piece.first + len(self.rows)
+
+    def last(self, most: int) -> int:
+        """The number of the last page that is read now, where at most so many are."""
+        last = self.piece.first + most - 1
+        end = self.piece.last or self.pages
+        return last if end is None else min(last, end)
+
+    def unopened(self, failure: Failure, most: int) -> None:
+        """Note that the file cannot be opened: failed rows, where it is known of which pages."""
+        if self.pages is None and self.piece.last is None:
+            self.failure = failure
+        else:
+            self.fail_rest(failure, most)
+
+    def fail_rest(self, failure: Failure, most: int) -> None:
+        """Add a failed row for each page that is to be read now and has none."""
+        for number in range(self.following, self.last(most) + 1):
+            self.failed_row(number, failure)
+
+    def leave_rest(self, most: int) -> None:
+        """Note which pages of the piece are left for later."""
+        end = self.piece.last or self.pages
+        if end is not None and self.last(most) < end:
+            self.left = replace(self.piece, first=self.last(most) + 1, last=end)
 
     def failed_row(self, number: int, failure: Failure, seconds: float = 0.0) -> None:
         """Add the row of a page that was not read."""

@@ -53,40 +53,26 @@ def read_in_bulk(
     names, begun = _missing(Sources(job.source), target)
     outcomes = Outcomes(target, begun, files=len(names))
     try:
-        done = outcomes.finish_complete()
-        left = [name for name in names if name not in done]
-        if left:
-            _read(left, job, target, outcomes, begun, address, most_actors, most_pages, report)
+        complete = outcomes.finish_complete()
+        left = [name for name in names if name not in complete]
+        if not left:
+            return outcomes.totals
+        with cluster.connected(address):
+            pool = ActorPool(
+                new_actor=lambda: cluster.new_actor(job),
+                room=lambda: cluster.room(job.cores),
+                most_actors=most_actors,
+                most_pages=most_pages,
+                give_up=lambda chunk: lost(chunk, target),
+            )
+            actors = most_actors or max(1, cluster.room(job.cores))
+            size = min(most_pages, -(-len(left) // (_CHUNKS_PER_ACTOR * actors)))
+            for outcome in pool.read(_chunks(left, begun, size=size, most_pages=most_pages)):
+                outcomes.record(outcome)
+                report(outcomes.totals)
     finally:
         outcomes.write()
     return outcomes.totals
-
-
-def _read(
-    names: list[str],
-    job: Job,
-    target: Target,
-    outcomes: Outcomes,
-    begun: dict[str, Begun],
-    address: str | None,
-    most_actors: int | None,
-    most_pages: int,
-    report: Callable[[Totals], None],
-) -> None:
-    with cluster.connected(address):
-        actors = most_actors or max(1, cluster.room(job.cores))
-        even = -(-len(names) // (_CHUNKS_PER_ACTOR * actors))
-        size = min(most_pages, max(1, even))
-        pool = ActorPool(
-            new_actor=lambda: cluster.new_actor(job),
-            room=lambda: cluster.room(job.cores),
-            most_actors=most_actors,
-            most_pages=most_pages,
-            give_up=lambda chunk: lost(chunk, target),
-        )
-        for outcome in pool.read(_chunks(names, begun, size=size, most_pages=most_pages)):
-            outcomes.record(outcome)
-            report(outcomes.totals)
 
 
 def _missing(sources: Sources, target: Target) -> tuple[list[str], dict[str, Begun]]:

@@ -91,7 +91,7 @@ class Target:
             begun.seconds += row["seconds"] or 0.0
             if row["code"] is not None:
                 begun.failed += 1
-                begun.failure = begun.failure or Failure(code=row["code"], error=row["error"])
+                begun.failure = begun.failure or Failure(row["code"], row["error"])
         return found
 
     def write_pages(self, name: str, rows: Sequence[dict[str, Any]]) -> None:
