@@ -1,6 +1,6 @@
 """Chunks -> what actors report of them, whatever becomes of an actor or its node.
 
-    waiting chunks --up to two at a time--> each actor that is ready --> outcomes
+    chunks that wait --one at a time--> each actor that is ready --> what became of its pieces
           ^--- chunks of an actor that was lost, pieces that were left ---'
 
 Ray Data's `map_batches` keeps a pool of actors too. These are plain actors all the same:
@@ -16,7 +16,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import ray
 from ray.actor import ActorHandle
@@ -24,9 +24,6 @@ from ray.exceptions import RayActorError, RayError
 
 from ocr_runtime.bulk.chunks import Chunk, chunks_of, divided
 from ocr_runtime.bulk.outcomes import PieceOutcome
-
-_AT_ONCE = 2
-"""Chunks of an actor: one that it reads, and one that it goes on with at once."""
 
 _LOOK_SECONDS = 5.0
 """How often it is looked whether the cluster has grown."""
@@ -43,15 +40,18 @@ class PoolFailed(Exception):
 
 @dataclass
 class _Actor:
-    """An actor and what it is doing: a reference of Ray for each chunk, or for its start."""
+    """An actor and what it is doing.
+
+    Args:
+        handle: of Ray.
+        reference: to the end of its start, or of the chunk that it reads; None: it has nothing to
+            do.
+        chunk: that it reads; None: it is starting, or has nothing to do.
+    """
 
     handle: ActorHandle
-    starting: ray.ObjectRef | None
-    chunks: dict[ray.ObjectRef, Chunk] = field(default_factory=dict)
-
-    @property
-    def references(self) -> list[ray.ObjectRef]:
-        return [self.starting] if self.starting is not None else list(self.chunks)
+    reference: ray.ObjectRef | None
+    chunk: Chunk | None = None
 
 
 class ActorPool:
@@ -95,12 +95,12 @@ class ActorPool:
         try:
             while True:
                 self._hand_out(waiting)
-                references = [each for actor in self._actors for each in actor.references]
-                if not any(actor.chunks for actor in self._actors) and not self._pending(waiting):
+                if not any(actor.chunk for actor in self._actors) and not self._pending(waiting):
                     return
-                ready, _ = ray.wait(references, timeout=_LOOK_SECONDS)
+                busy = {actor.reference: actor for actor in self._actors if actor.reference}
+                ready, _ = ray.wait(list(busy), timeout=_LOOK_SECONDS)
                 for reference in ready:
-                    yield from self._take(reference)
+                    yield from self._take(busy[reference])
         finally:
             for actor in self._actors:
                 ray.kill(actor.handle)
@@ -116,36 +116,31 @@ class ActorPool:
         if self._pending(waiting) and time.monotonic() - self._looked >= _LOOK_SECONDS:
             self._looked = time.monotonic()
             self._grow()
-        for fullness in range(_AT_ONCE):
-            for actor in self._actors:
-                free = actor.starting is None and len(actor.chunks) == fullness
-                if free and self._pending(waiting):
-                    chunk = self._again.popleft()
-                    actor.chunks[actor.handle.read.remote(chunk)] = chunk
+        for actor in self._actors:
+            if actor.reference is None and self._pending(waiting):
+                actor.chunk = self._again.popleft()
+                actor.reference = actor.handle.read.remote(actor.chunk)
 
     def _grow(self) -> None:
         wanted = self._room() if self._most_actors is None else self._most_actors
         while len(self._actors) < max(1, wanted):
             handle = self._new_actor()
-            self._actors.append(_Actor(handle, starting=handle.start.remote()))
+            self._actors.append(_Actor(handle, handle.start.remote()))
 
-    def _take(self, reference: ray.ObjectRef) -> Iterator[PieceOutcome]:
+    def _take(self, actor: _Actor) -> Iterator[PieceOutcome]:
         """Look at what an actor has done."""
-        actor = next((each for each in self._actors if reference in each.references), None)
-        if actor is None:  # it was lost with its other chunk
-            return
         try:
-            answer = ray.get(reference)
+            answer = ray.get(actor.reference)
         except RayError as exc:
-            if reference == actor.starting and not isinstance(exc, RayActorError):
+            if actor.chunk is None and not isinstance(exc, RayActorError):
                 raise PoolFailed(str(getattr(exc, "cause", None) or exc)) from exc
             yield from self._lose(actor, exc)
             return
-        if reference == actor.starting:
-            actor.starting = None
+        started = actor.chunk is None
+        actor.chunk = actor.reference = None
+        if started:
             return
         self._lost = 0
-        del actor.chunks[reference]
         for outcome in answer:
             yield from self._with_rest(outcome)
 
@@ -166,9 +161,9 @@ class ActorPool:
         self._actors.remove(actor)
         ray.kill(actor.handle)
         self._looked = -_LOOK_SECONDS
-        for index, chunk in enumerate(actor.chunks.values()):
-            # Only the first was being read.
-            again = [chunk] if index else chunk.after_loss()
-            self._again.extend(again)
-            for outcome in [] if again else self._give_up(chunk):
-                yield from self._with_rest(outcome)
+        if actor.chunk is None:
+            return
+        again = actor.chunk.after_loss()
+        self._again.extend(again)
+        for outcome in [] if again else self._give_up(actor.chunk):
+            yield from self._with_rest(outcome)

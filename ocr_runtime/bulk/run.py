@@ -19,8 +19,8 @@ from ocr_runtime.bulk.target import Begun, NoTarget, Target
 REFUSALS = (NoSource, NoTarget, cluster.NoCluster, PoolFailed)
 """What ends a run; each says why in one line."""
 
-_CHUNKS_PER_ACTOR = 8
-"""At least so many for each, so that the last ones end at about the same time."""
+_CHUNKS_LEFT = 3
+"""A chunk is at most this part of what is left for each actor."""
 
 
 def read_in_bulk(
@@ -66,8 +66,8 @@ def read_in_bulk(
                 give_up=lambda chunk: lost(chunk, target),
             )
             actors = most_actors or max(1, cluster.room(job.cores))
-            size = min(most_pages, -(-len(left) // (_CHUNKS_PER_ACTOR * actors)))
-            for outcome in pool.read(_chunks(left, begun, size=size, most_pages=most_pages)):
+            chunks = _chunks(left, begun, actors=actors, most_pages=most_pages)
+            for outcome in pool.read(chunks):
                 outcomes.record(outcome)
                 report(outcomes.totals)
     finally:
@@ -86,15 +86,12 @@ def _missing(sources: Sources, target: Target) -> tuple[list[str], dict[str, Beg
 
 
 def _chunks(
-    names: list[str], begun: dict[str, Begun], *, size: int, most_pages: int
+    names: list[str], begun: dict[str, Begun], *, actors: int, most_pages: int
 ) -> Iterator[Chunk]:
     """Put what is missing together; files of which nothing is known count as one page.
 
-    Of those as many come together as divide the work evenly, since most have one page.
+    Towards the end the chunks become smaller, so that all actors end at about the same time.
     """
-    unknown = [Piece(source=name) for name in names if name not in begun]
-    for chunk in chunks_of(unknown, most_pages=size):
-        yield Chunk(pieces=chunk.pieces, most_pages=most_pages)
     known = [
         piece
         for name in names
@@ -103,3 +100,10 @@ def _chunks(
         for piece in divided(Piece(source=name, first=first, last=last), most_pages=most_pages)
     ]
     yield from chunks_of(known, most_pages=most_pages)
+    unknown = [Piece(source=name) for name in names if name not in begun]
+    done = 0
+    while done < len(unknown):
+        share = -(-(len(unknown) - done) // (_CHUNKS_LEFT * actors))
+        pieces = unknown[done : done + min(most_pages, share)]
+        yield Chunk(pieces=tuple(pieces), most_pages=most_pages)
+        done += len(pieces)
