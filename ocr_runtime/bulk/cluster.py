@@ -6,6 +6,7 @@ of pages, not their pixels, so the smallest one is enough.
 
 import contextlib
 import os
+import secrets
 from collections.abc import Iterator
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # these are read when Ray is imported
@@ -57,6 +58,8 @@ def connected(address: str | None) -> Iterator[None]:
     """
     try:
         if address is None:
+            # Others on this machine cannot use it; Ray would keep a token in the home folder.
+            os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
             ray.init(
                 address="local",
                 num_cpus=granted_cores(),
