@@ -162,8 +162,10 @@ class ReaderProcess:
         try:
             answer = self._ask(self._opening, b"", seconds=_START_SECONDS)
         except ReaderEnded as exc:
+            self.close()
             raise SettingsError("the process that reads pages does not start") from exc
         if "failure" in answer:
+            self.close()
             raise SettingsError(answer["failure"][1])
 
     def _ask(self, request: dict[str, Any], data: bytes, seconds: float = 0) -> dict[str, Any]:
