@@ -33,6 +33,7 @@ TEXTS = [texts.HARBOUR, texts.LIBRARY, texts.WINTER, texts.BRIDGE, texts.GARDEN,
 WORDS = [word for text in TEXTS for word in text.split()]
 SIZE = 700, 460
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(1 << 20), "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
+os.environ["RAY_AUTH_TOKEN"] = "a-token-that-all-nodes-and-the-command-share"
 Rates = dict[str, tuple[float, float]]
 """By name of a run: images a second of all of it, and without its start."""
 

@@ -26,6 +26,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 COMMAND = [sys.executable, "-m", "ocr_runtime.client.bulk_command", "bulk"]
 RAY = Path(sys.executable).with_name("ray")
+MOTO = Path(sys.prefix) / "moto/bin/python"
+TOKEN = {"RAY_AUTH_TOKEN": "a-token-that-all-nodes-and-the-command-share"}
 
 
 @contextlib.contextmanager
@@ -225,7 +227,7 @@ def node(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
     """A Ray node with one core, in a session of its own."""
     process = subprocess.Popen(
         [RAY, "start", "--block", "--num-cpus=1", "--object-store-memory=100000000", *arguments],
-        env=clean_environ(PYTHONPATH=str(ROOT), RAY_USAGE_STATS_ENABLED="0"),
+        env=clean_environ(PYTHONPATH=str(ROOT), RAY_USAGE_STATS_ENABLED="0", **TOKEN),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -260,7 +262,7 @@ def test_a_node_that_is_killed_loses_nothing_and_doubles_nothing(many, tmp_path)
     address = f"127.0.0.1:{port}"
     head = ("--head", f"--port={port}", "--include-dashboard=false", "--node-ip-address=127.0.0.1")
     run = (many, "--out", target, "--ray", address, "--pages-per-chunk", 5)
-    with node(*head), node_joined(address) as second, started(*run) as process:
+    with node(*head), node_joined(address) as second, started(*run, **TOKEN) as process:
         until(lambda: pages.is_dir() and len(list(pages.glob("*.parquet"))) >= 6)
         kill_node(second)
         _, said = process.communicate(timeout=200)
@@ -292,7 +294,7 @@ def _alive(address: str) -> int:
     )
     ended = subprocess.run(
         [sys.executable, "-c", code],
-        env=clean_environ(RAY_USAGE_STATS_ENABLED="0"),
+        env=clean_environ(RAY_USAGE_STATS_ENABLED="0", **TOKEN),
         capture_output=True,
         text=True,
         check=False,
@@ -305,7 +307,7 @@ def store() -> Iterator[str]:
     """An S3 server; its address."""
     port = free_port()
     process = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+        [MOTO, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
