@@ -99,8 +99,9 @@ def _chunks(
         for first, last in runs(set(range(1, begun[name].page_count + 1)) - begun[name].pages)
         for piece in divided(Piece(source=name, first=first, last=last), most_pages=most_pages)
     ]
-    yield from chunks_of(known, most_pages=most_pages)
+    # Both before anything is yielded: `begun` loses the files that are finished meanwhile.
     unknown = [Piece(source=name) for name in names if name not in begun]
+    yield from chunks_of(known, most_pages=most_pages)
     done = 0
     while done < len(unknown):
         share = -(-(len(unknown) - done) // (_CHUNKS_LEFT * actors))
