@@ -33,6 +33,7 @@ TEXTS = [texts.HARBOUR, texts.LIBRARY, texts.WINTER, texts.BRIDGE, texts.GARDEN,
 WORDS = [word for text in TEXTS for word in text.split()]
 SIZE = 700, 460
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(1 << 20), "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
+os.environ["RAY_AUTH_MODE"] = "token"
 os.environ["RAY_AUTH_TOKEN"] = "a-token-that-all-nodes-and-the-command-share"
 Rates = dict[str, tuple[float, float]]
 """By name of a run: images a second of all of it, and without its start."""
@@ -176,7 +177,7 @@ def measured_cluster(folder: Path, target: Path, count: int) -> float:
         sock.bind(("127.0.0.1", 0))
         port = sock.getsockname()[1]
     address = f"127.0.0.1:{port}"
-    head = ["--head", f"--port={port}", "--include-dashboard=false", "--node-ip-address=127.0.0.1"]
+    head = ["--head", f"--port={port}", "--include-dashboard=false"]
     with node(*head):
         time.sleep(10)
         with node(f"--address={address}") as second:

@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 COMMAND = [sys.executable, "-m", "ocr_runtime.client.bulk_command", "bulk"]
 RAY = Path(sys.executable).with_name("ray")
 MOTO = Path(sys.prefix) / "moto/bin/python"
-TOKEN = {"RAY_AUTH_TOKEN": "a-token-that-all-nodes-and-the-command-share"}
+TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "a-token-that-all-nodes-and-the-command-share"}
 
 
 @contextlib.contextmanager
@@ -260,7 +260,7 @@ def test_a_node_that_is_killed_loses_nothing_and_doubles_nothing(many, tmp_path)
     pages = target / "pages"
     port = free_port()
     address = f"127.0.0.1:{port}"
-    head = ("--head", f"--port={port}", "--include-dashboard=false", "--node-ip-address=127.0.0.1")
+    head = ("--head", f"--port={port}", "--include-dashboard=false")
     run = (many, "--out", target, "--ray", address, "--pages-per-chunk", 5)
     with node(*head), node_joined(address) as second, started(*run, **TOKEN) as process:
         until(lambda: pages.is_dir() and len(list(pages.glob("*.parquet"))) >= 6)
