@@ -31,7 +31,7 @@ from scripts.drawing import texts  # noqa: E402
 
 TEXTS = [texts.HARBOUR, texts.LIBRARY, texts.WINTER, texts.BRIDGE, texts.GARDEN, texts.CLOCK]
 WORDS = [word for text in TEXTS for word in text.split()]
-SIZE = 700, 460
+WIDTH, MARGIN, PITCH = 700, 24, 39
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(1 << 20), "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 os.environ["RAY_AUTH_MODE"] = "token"
 os.environ["RAY_AUTH_TOKEN"] = "a-token-that-all-nodes-and-the-command-share"
@@ -39,15 +39,15 @@ Rates = dict[str, tuple[float, float]]
 """By name of a run: images a second of all of it, and without its start."""
 
 
-def draw(folder: Path, count: int) -> None:
-    """Draw numbered files of eleven lines, in folders of a hundred."""
+def draw(folder: Path, count: int, more_lines: int) -> None:
+    """Draw numbered files of one line and more, in folders of a hundred."""
     face = ImageFont.truetype(Path(mpl.get_data_path()) / "fonts/ttf/DejaVuSerif.ttf", 22)
     for number in range(count):
-        image = Image.new("L", SIZE, 255)
+        image = Image.new("L", (WIDTH, 2 * MARGIN + PITCH * (1 + more_lines)), 255)
         start = 37 * number % len(WORDS)
-        lines = textwrap.wrap(" ".join((WORDS + WORDS)[start : start + 120]), 54)[:10]
+        lines = textwrap.wrap(" ".join((WORDS + WORDS)[start : start + 120]), 54)[:more_lines]
         text = "\n".join([f"Sheet number {number:04}", *lines])
-        ImageDraw.Draw(image).multiline_text((30, 24), text, 0, face, spacing=12)
+        ImageDraw.Draw(image).multiline_text((30, MARGIN), text, 0, face, spacing=12)
         path = folder / f"{number // 100:02}/{number:04}.png"
         path.parent.mkdir(exist_ok=True)
         image.save(path)
@@ -208,6 +208,7 @@ def table(count: int, runs: Rates, cluster: float | None) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=int, default=2000)
+    parser.add_argument("--lines", type=int, default=10, help="of each, besides its number")
     parser.add_argument("--engine", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--only", choices=["engine", "one", "two", "cluster"], action="append")
@@ -221,7 +222,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work) / "files"
         folder.mkdir()
-        draw(folder, arguments.files)
+        draw(folder, arguments.files, arguments.lines)
         if "engine" in only:
             runs["engine in one process, a page at a time"] = measured_engine(folder, 1)
             runs["engine in one process, two pages at a time"] = measured_engine(folder, 2)
