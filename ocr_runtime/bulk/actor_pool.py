@@ -5,7 +5,9 @@
 
 Ray Data's `map_batches` keeps a pool of actors too. These are plain actors all the same:
 - A chunk that was given to an actor stays with it. If its node is lost, Ray Data waits for Ray to
-  start this actor again, and on a cluster without a free core that is never.
+  start this actor again, for which there may be no core. Tried with Ray 2.60 on two nodes of one
+  core, one of them killed: of 40 rows two were not there 23 seconds after the others, when the run
+  was ended.
 - What is left of a long document is found while its first pages are read; a data set that is being
   computed takes no further rows.
 - The rows must appear under a name that follows from the chunk, so that a second attempt replaces

@@ -50,6 +50,24 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help=f"what is kept of each page (default: {' '.join(_DEFAULT_OUTPUTS)})",
     )
     parser.add_argument(
+        "--retry-failed", action="store_true", help="try again what could not be read before"
+    )
+    parser.add_argument(
+        "--text-layer",
+        choices=["auto", "never", "only"],
+        default="auto",
+        help="take a PDF's own text where it can be trusted, never, or always (default: auto)",
+    )
+    parser.add_argument(
+        "--dpi", type=_dpi, metavar="N", help="of PDFs, 72 to 600 (default: that of their images)"
+    )
+    _add_cluster(parser)
+    parser.set_defaults(run=run)
+
+
+def _add_cluster(parser: argparse.ArgumentParser) -> None:
+    """Add what says where and how the work is done."""
+    parser.add_argument(
         "--ray",
         metavar="ADDRESS",
         help="of a Ray cluster, or auto for the one of this machine; by default Ray runs in here",
@@ -76,19 +94,6 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         metavar="N",
         help="pages of one Parquet file, and of one turn of an actor (default: 64)",
     )
-    parser.add_argument(
-        "--retry-failed", action="store_true", help="try again what could not be read before"
-    )
-    parser.add_argument(
-        "--text-layer",
-        choices=["auto", "never", "only"],
-        default="auto",
-        help="take a PDF's own text where it can be trusted, never, or always (default: auto)",
-    )
-    parser.add_argument(
-        "--dpi", type=_dpi, metavar="N", help="of PDFs, 72 to 600 (default: that of their images)"
-    )
-    parser.set_defaults(run=run)
 
 
 def _count(text: str) -> int:
