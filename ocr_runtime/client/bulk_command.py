@@ -10,6 +10,7 @@ from ocr_runtime.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
     from ocr_runtime.bulk.outcomes import Totals
+    from ocr_runtime.bulk.reading_actor import Job
 
 _OUTPUTS = ("text", "markdown", "lines", "hocr")
 _DEFAULT_OUTPUTS = ("text", "markdown", "lines")
@@ -117,11 +118,6 @@ def run(arguments: argparse.Namespace) -> int:
         The exit status: 0: every file was read; 1: some were not; 2: nothing could be done; 130:
         interrupted.
     """
-    environ = {
-        name: os.environ[name]
-        for name in Settings.variables()
-        if name in os.environ and name not in _SECRET
-    }
     try:
         Settings.from_environ(os.environ)
         import ocr_runtime.bulk.run as bulk  # noqa: PLC0415, slow, and only with the extra
@@ -131,19 +127,10 @@ def run(arguments: argparse.Namespace) -> int:
         if exc.name not in ("ray", "pyarrow"):
             raise
         return _refused(f"{exc.name} is not installed: pip install 'rapidocr-bento[bulk]'")
-    job = bulk.Job(
-        source=_absolute(arguments.source),
-        target=_absolute(arguments.out),
-        outputs=tuple(arguments.to),
-        cores=arguments.cores_per_actor,
-        text_layer=arguments.text_layer,
-        dpi=arguments.dpi,
-        environ=environ,
-    )
     progress = _Progress()
     try:
         totals = bulk.read_in_bulk(
-            job,
+            _job(arguments),
             address=arguments.ray,
             most_actors=arguments.actors,
             most_pages=arguments.pages_per_chunk,
@@ -164,6 +151,21 @@ def run(arguments: argparse.Namespace) -> int:
     if more > 0:
         print(f"... and {more} more: see the files of {arguments.out}/files", file=sys.stderr)
     return 1 if totals.files_failed else 0
+
+
+def _job(arguments: argparse.Namespace) -> "Job":
+    from ocr_runtime.bulk.reading_actor import Job  # noqa: PLC0415, as above
+
+    given = {name: os.environ[name] for name in Settings.variables() if name in os.environ}
+    return Job(
+        source=_absolute(arguments.source),
+        target=_absolute(arguments.out),
+        outputs=tuple(arguments.to),
+        cores=arguments.cores_per_actor,
+        text_layer=arguments.text_layer,
+        dpi=arguments.dpi,
+        environ={name: value for name, value in given.items() if name not in _SECRET},
+    )
 
 
 def _refused(sentence: str) -> int:
