@@ -29,8 +29,12 @@ _ROOT = Path(__file__).parents[2]
 _KEPT_VARIABLES = ("HOME", "LANG", "LD_LIBRARY_PATH", "PATH", "PYTHONPATH", "SYSTEMROOT", "TMPDIR")
 """Besides the settings; not those that give access to an object store."""
 
-_ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(1 << 20), "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
-"""As in `service.py`: makes mapping large blocks again cheap, with glibc."""
+_SET_VARIABLES = {
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 20),
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
+    "ORT_DISABLE_TELEMETRY": "1",
+}
+"""As in `service.py`: mapping large blocks again is cheap, and nothing is reported."""
 
 _START_SECONDS = 120
 """How long loading the models may take, on a machine where many actors start at once."""
@@ -247,6 +251,6 @@ def _started(environ: Mapping[str, str]) -> "subprocess.Popen[bytes]":
         [sys.executable, "-m", _CHILD],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        env={**kept, "PYTHONPATH": path, **_ALLOCATOR, **environ},
+        env={**kept, "PYTHONPATH": path, **_SET_VARIABLES, **environ},
         pipesize=_PIPE_BYTES,
     )
