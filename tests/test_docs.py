@@ -22,6 +22,13 @@ RUN_BY = {
     "README.zh-CN.md": {"*": "test_readme.py, which holds them to those of README.md"},
     "docs/accuracy.md": {"scripts/accuracy --images FOLDER\n": "test_accuracy.py"},
     "docs/api.md": {"*": "test_reference.py"},
+    "docs/bulk.md": {
+        "pip install '.[bulk]'": "scripts/bulk, from the lock",
+        "rapidocr-bento bulk scans --out results": "bulk/test_bulk.py, on other folders",
+        "rapidocr-bento bulk 's3://": "bulk/test_bulk.py, with a local server",
+        "rapidocr-bento bulk s3://scans/2026": "bulk/test_bulk.py, on folders",
+        "import pyarrow.dataset": "bulk/test_bulk.py",
+    },
     "docs/benchmark.md": {"scripts/bench --images DIR\n": "test_bench.py, quick"},
     "docs/command-line.md": {
         "rapidocr-bento serve ": "test_command_line.py",

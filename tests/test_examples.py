@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 
 EXAMPLES = ROOT / "examples"
 KEY = "a-key-of-an-example"
-PROGRAMS = {".sh": "sh", ".py": sys.executable, ".mjs": "node"}
+PROGRAMS = {".java": "java", ".mjs": "node", ".py": sys.executable, ".sh": "sh"}
 NAMES = sorted(path.name for path in EXAMPLES.iterdir() if path.suffix in PROGRAMS)
 
 

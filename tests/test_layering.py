@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-FOLDERS = ["documents", "reading", "outputs", "serving", "client"]
+FOLDERS = ["documents", "reading", "outputs", "bulk", "serving", "client"]
 """A folder may import those before it, and every folder `settings` and `errors`."""
 EVERYBODY = {"settings", "errors", "__init__"}
 ENTRY_POINTS = {"service", "__main__"}
@@ -44,6 +44,8 @@ ALONE_KNOWS = {
         "documents.pdf_pages",
     },
     "pikepdf": {"outputs.pdf_overlay_child", "outputs.pdf_own_text"},
+    "pyarrow": {"bulk.parquet", "bulk.places", "bulk.run", "bulk.target"},
+    "ray": {"bulk.actor_pool", "bulk.cluster"},
     "python_multipart": {"serving.forms"},
     "starlette": {"serving"},
     "sqlalchemy": {"serving.job_database", "serving.job_queue", "serving.job_store", "settings"},

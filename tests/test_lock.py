@@ -6,9 +6,10 @@ import pytest
 from serving import ROOT
 
 EXTRAS = ["requirements-openvino.lock", "requirements-postgresql.lock"]
+BULK = "requirements-bulk.lock"
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "requirements-test.lock", *EXTRAS])
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-test.lock", *EXTRAS, BULK])
 def test_every_package_is_pinned_by_hash_and_no_host_is_named(name):
     lock = (ROOT / name).read_text()
     assert not re.search(r"https?://|--(extra-)?index-url|--find-links|@ ", lock)
@@ -26,3 +27,8 @@ def pins(name: str) -> set[str]:
 @pytest.mark.parametrize("name", EXTRAS)
 def test_what_is_tested_is_what_is_served(name):
     assert pins("requirements.lock") < pins(name) <= pins("requirements-test.lock")
+
+
+def test_ray_is_added_to_what_is_served():
+    """Tests with Ray have the packages of the other tests too, but where the two disagree."""
+    assert pins("requirements.lock") < pins(BULK)

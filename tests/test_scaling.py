@@ -82,3 +82,21 @@ def test_the_plan_is_the_arithmetic_that_it_says():
         assert int(by_two) == math.ceil(round(used / 0.6 / 2, 6))
         assert int(by_sixteen) == math.ceil(round(used / 0.6 / 16, 6))
         assert float(upload) == pytest.approx(int(rate) * 114e3 * 8 / 1e9, abs=0.01)
+
+
+def test_pages_in_bulk_cost_what_the_arithmetic_says():
+    measured = rows((ROOT / "docs/benchmark.md").read_text())
+    systems = next(row for row in measured if "ours, standard" in row)
+    busiest = next(
+        row for row in measured if row[0] == "images/s, 8 callers" and len(row) == len(systems)
+    )
+    rate = float(dict(zip(systems, busiest, strict=True))["ours, standard"].split()[0])
+    assert f", {rate} a second on two cores:" in SCALING
+    plans = [row for row in rows(SCALING) if len(row) == 5 and row[0].isdigit()]
+    assert [int(row[0]) for row in plans] == [10**6, 10**9]
+    for pages, cost, hours, by_64, by_1000 in plans:
+        assert float(cost) == round(2 / rate, 2)
+        assert int(hours) == round(int(pages) * float(cost) / 3600)
+        exact = int(pages) * float(cost) / 3600
+        assert float(by_64) == round(exact / 64, 1)
+        assert float(by_1000) == round(exact / 24 / 1000, 1)

@@ -1,6 +1,6 @@
 """Arguments of the command line -> the command that they name, run; its exit code.
 
-    rapidocr-bento serve | read | models
+    rapidocr-bento serve | read | bulk | models
 
 Exit codes: 0 all done, 1 something failed, 2 wrong arguments or settings, 130 interrupted.
 """
@@ -15,7 +15,7 @@ from ocr_runtime import __version__
 from ocr_runtime.client.errors import RunEnded, UsageError
 from ocr_runtime.settings import SettingsError
 
-COMMANDS = ("serve", "read", "models")
+COMMANDS = ("serve", "read", "bulk", "models")
 """Each is the module `NAME_command` beside this one."""
 
 _INTERRUPTED = 130

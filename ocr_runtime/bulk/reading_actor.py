@@ -1,0 +1,169 @@
+"""Chunk -> its files fetched, their pages read, and one Parquet file of rows written.
+
+    chunk --fetch, while the file before is read--> bytes --ReaderProcess--> rows --> TARGET/pages
+
+`ChunkReader` knows nothing of Ray, which runs one in each actor (`cluster`).
+"""
+
+import logging
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+from ocr_runtime.bulk.chunks import Chunk, Piece
+from ocr_runtime.bulk.cores import Cores
+from ocr_runtime.bulk.outcomes import PieceOutcome
+from ocr_runtime.bulk.reader_process import ReaderProcess
+from ocr_runtime.bulk.rows import LOST, TOO_LARGE, UNREADABLE, Failure, PieceResult
+from ocr_runtime.bulk.sources import Sources
+from ocr_runtime.bulk.target import Target
+
+_MOST_BYTES = 1 << 30
+"""Of a file: it is held twice, and a third time by the process of a PDF."""
+
+_log = logging.getLogger("rapidocr")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What every actor of a run has to know.
+
+    Args:
+        source, target: addresses, see `Place.at`.
+        outputs: keys of `rows.OUTPUTS`.
+        cores: of each actor.
+        text_layer: "auto", "never" or "only", see `opening.open_document`.
+        dpi: of PDFs; None: that of their images.
+        environ: the settings, as environment variables.
+    """
+
+    source: str
+    target: str
+    outputs: tuple[str, ...]
+    cores: int
+    text_layer: str
+    dpi: int | None
+    environ: Mapping[str, str]
+
+
+class ChunkReader:
+    """Reads chunks, one after the other.
+
+    Args:
+        job: what it is to do with each.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._sources = Sources(job.source)
+        self._target = Target(job.target)
+        self._fetching = ThreadPoolExecutor(1, thread_name_prefix="fetch")
+        self._cores = Cores()
+        self._reader: ReaderProcess | None = None
+
+    def start(self, *, node_cores: float) -> None:
+        """Load the models.
+
+        Args:
+            node_cores: how many cores the Ray node hands out.
+
+        Raises:
+            SettingsError: the settings or a model cannot be used.
+        """
+        self._reader = ReaderProcess(
+            outputs=self._job.outputs,
+            cores=self._job.cores,
+            text_layer=self._job.text_layer,
+            dpi=self._job.dpi,
+            environ=self._job.environ,
+            only_on=self._cores.claim(self._job.cores, of_node=node_cores),
+        )
+
+    def read(self, chunk: Chunk) -> list[PieceOutcome]:
+        """Read a chunk and write its rows.
+
+        Returns:
+            What became of each piece, once the rows are written.
+
+        Raises:
+            OSError: the rows cannot be written.
+            SettingsError: the process that reads pages does not start any more.
+        """
+        results: list[PieceResult] = []
+        pages = 0
+        fetched = self._fetched(chunk.pieces[0])
+        for index, piece in enumerate(chunk.pieces):
+            data, following = fetched, chunk.pieces[index + 1 : index + 2]
+            if pages >= chunk.most_pages:
+                results.append(PieceResult(piece=piece, left=piece))
+                continue
+            content = data.result()
+            fetched = self._fetched(*following) if following else data
+            results.append(self._read(piece, content, most=chunk.most_pages - pages))
+            pages += len(results[-1].rows)
+        _write(self._target, chunk, results)
+        return [_outcome(result) for result in results]
+
+    def _fetched(self, piece: Piece) -> "Future[bytes | Failure]":
+        return self._fetching.submit(self._fetch, piece.source)
+
+    def _fetch(self, source: str) -> bytes | Failure:
+        try:
+            data = self._sources.read(source, most_bytes=_MOST_BYTES + 1)
+        except (OSError, ValueError) as exc:
+            _log.warning("%s cannot be fetched: %s", source, exc)
+            return UNREADABLE
+        return data if len(data) <= _MOST_BYTES else TOO_LARGE
+
+    def _read(self, piece: Piece, data: bytes | Failure, *, most: int) -> PieceResult:
+        if isinstance(data, Failure):
+            result = PieceResult(piece=piece)
+            result.unopened(data, most)
+            result.leave_rest(most)
+            return result
+        if self._reader is None:
+            raise RuntimeError("this reader was not started")
+        return self._reader.read(data, piece, most=most)
+
+    def close(self) -> None:
+        """End the process that reads, and let others have its cores."""
+        self._fetching.shutdown(cancel_futures=True)
+        if self._reader is not None:
+            self._reader.close()
+        self._cores.release()
+
+
+def _outcome(result: PieceResult) -> PieceOutcome:
+    failed = [row for row in result.rows if "code" in row]
+    failure = result.failure
+    if failure is None and failed:
+        failure = Failure(failed[0]["code"], failed[0]["error"])
+    return PieceOutcome(
+        piece=result.piece,
+        page_count=result.pages,
+        numbers=tuple(row["page"] for row in result.rows),
+        failed=len(failed),
+        seconds=sum(row["seconds"] for row in result.rows),
+        failure=failure,
+        left=result.left,
+    )
+
+
+def lost(chunk: Chunk, target: Target) -> list[PieceOutcome]:
+    """Write that the piece of a chunk was not read, as it ended each actor that tried."""
+    results = [PieceResult(piece=piece) for piece in chunk.pieces]
+    for result in results:
+        result.unopened(LOST, chunk.most_pages)
+        result.leave_rest(chunk.most_pages)
+    _write(target, chunk, results)
+    return [_outcome(result) for result in results]
+
+
+def _write(target: Target, chunk: Chunk, results: list[PieceResult]) -> None:
+    rows = [
+        {"source": result.piece.source, "page_count": result.pages} | row
+        for result in results
+        for row in result.rows
+    ]
+    if rows:
+        target.write_pages(chunk.name, rows)

@@ -1,0 +1,110 @@
+"""SOURCE, TARGET -> every file of SOURCE read, but for what TARGET has already.
+
+names of SOURCE --without those finished in TARGET--> pieces --> chunks --actors--> TARGET
+"""
+
+from collections.abc import Callable, Iterator
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ocr_runtime.bulk import cluster
+from ocr_runtime.bulk.actor_pool import ActorPool, PoolFailed
+from ocr_runtime.bulk.chunks import Chunk, Piece, chunks_of, divided, runs
+from ocr_runtime.bulk.outcomes import Outcomes, Totals
+from ocr_runtime.bulk.reading_actor import Job, lost
+from ocr_runtime.bulk.sources import NoSource, Sources
+from ocr_runtime.bulk.target import Begun, NoTarget, Target
+
+REFUSALS = (NoSource, NoTarget, cluster.NoCluster, PoolFailed)
+"""What ends a run; each says why in one line."""
+
+_CHUNKS_LEFT = 3
+"""A chunk is at most this part of what is left for each actor."""
+
+
+def read_in_bulk(
+    job: Job,
+    *,
+    address: str | None,
+    most_actors: int | None,
+    most_pages: int,
+    retry_failed: bool,
+    report: Callable[[Totals], None],
+) -> Totals:
+    """Read what is missing.
+
+    Args:
+        job: what is read, and how.
+        address: of a Ray cluster; None: an embedded one.
+        most_actors: see `ActorPool`.
+        most_pages: of a chunk.
+        retry_failed: whether what earlier runs could not read is tried again.
+        report: is called after each piece.
+
+    Raises:
+        NoSource, NoTarget, NoCluster: one of these cannot be used.
+        PoolFailed: no actor can read.
+        OSError: results cannot be written.
+    """
+    target = Target(job.target)
+    if retry_failed:
+        target.forget_failures()
+    names, begun = _missing(Sources(job.source), target)
+    outcomes = Outcomes(target, begun, files=len(names))
+    try:
+        complete = outcomes.finish_complete()
+        left = [name for name in names if name not in complete]
+        if not left:
+            return outcomes.totals
+        with cluster.connected(address):
+            pool = ActorPool(
+                new_actor=lambda: cluster.new_actor(job),
+                room=lambda: cluster.room(job.cores),
+                most_actors=most_actors,
+                most_pages=most_pages,
+                give_up=lambda chunk: lost(chunk, target),
+            )
+            actors = most_actors or max(1, cluster.room(job.cores))
+            chunks = _chunks(left, begun, actors=actors, most_pages=most_pages)
+            for outcome in pool.read(chunks):
+                outcomes.record(outcome)
+                report(outcomes.totals)
+    finally:
+        outcomes.write()
+    return outcomes.totals
+
+
+def _missing(sources: Sources, target: Target) -> tuple[list[str], dict[str, Begun]]:
+    """Return the names of the files that are not finished, and what is there of them."""
+    finished = target.finished()
+    names = pa.array(sources.names(without=target.place), pa.string())
+    names = names.filter(pc.invert(pc.is_in(names, value_set=finished)))
+    listed = set(names.to_pylist())
+    begun = target.begun(finished)
+    return names.to_pylist(), {name: begun[name] for name in begun if name in listed}
+
+
+def _chunks(
+    names: list[str], begun: dict[str, Begun], *, actors: int, most_pages: int
+) -> Iterator[Chunk]:
+    """Put what is missing together; files of which nothing is known count as one page.
+
+    Towards the end the chunks become smaller, so that all actors end at about the same time.
+    """
+    known = [
+        piece
+        for name in names
+        if name in begun
+        for first, last in runs(set(range(1, begun[name].page_count + 1)) - begun[name].pages)
+        for piece in divided(Piece(source=name, first=first, last=last), most_pages=most_pages)
+    ]
+    # Both before anything is yielded: `begun` loses the files that are finished meanwhile.
+    unknown = [Piece(source=name) for name in names if name not in begun]
+    yield from chunks_of(known, most_pages=most_pages)
+    done = 0
+    while done < len(unknown):
+        share = -(-(len(unknown) - done) // (_CHUNKS_LEFT * actors))
+        pieces = unknown[done : done + min(most_pages, share)]
+        yield Chunk(pieces=tuple(pieces), most_pages=most_pages)
+        done += len(pieces)

@@ -1,0 +1,105 @@
+"""SOURCE -> the files to be read: their names in the results, and their bytes.
+
+a folder, or a prefix of an object store --> its files, named by their path below it
+a text file, *.txt or *.list             --> the files that it names, one on a line
+any other file                           --> that file
+"""
+
+import os
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import PurePosixPath
+
+from ocr_runtime.bulk.places import Place
+
+_LISTS = (".txt", ".list")
+
+
+class NoSource(Exception):
+    """SOURCE names nothing; `str(error)` is one line that says so."""
+
+
+class Sources:
+    """The files of one SOURCE. It can be sent to other processes, with the names alone.
+
+    Args:
+        address: of a folder, a prefix, a list or a file; see `Place.at`.
+
+    Raises:
+        NoSource: there is none of these.
+    """
+
+    def __init__(self, address: str) -> None:
+        try:
+            self._place = Place.at(address)
+            info = self._place.info()
+        except (OSError, ValueError) as exc:
+            raise NoSource(f"{address}: {exc}") from exc
+        self._address = address
+        suffix = PurePosixPath(self._place.path).suffix.lower()
+        if info.is_file:
+            self._kind = "list" if suffix in _LISTS else "file"
+        elif info.type.name == "Directory" or not self._place.is_local:
+            self._kind = "folder"
+        else:
+            raise NoSource(f"{address}: there is no such file or folder")
+
+    def names(self, *, without: Place | None = None) -> Iterator[str]:
+        """List the names of the files, each once, in their order; not those that begin with a dot.
+
+        Args:
+            without: a folder below SOURCE that is left out: TARGET.
+
+        Raises:
+            NoSource: the list cannot be read.
+        """
+        if self._kind == "file":
+            yield PurePosixPath(self._place.path).name
+        elif self._kind == "list":
+            yield from self._listed()
+        else:
+            yield from self._below(without)
+
+    def _listed(self) -> Iterator[str]:
+        try:
+            lines = self._place.read().decode().splitlines()
+        except (OSError, UnicodeDecodeError) as exc:
+            raise NoSource(f"{self._address}: {exc}") from exc
+        for name in dict.fromkeys(filter(None, map(str.strip, lines))):
+            yield name if "://" in name else os.path.abspath(name)  # noqa: PTH100 - links stay
+
+    def _below(self, without: Place | None) -> Iterator[str]:
+        start = self._place.path.rstrip("/") + "/"
+        left_out = None
+        if without is not None and without.system == self._place.system:
+            left_out = without.path.rstrip("/") + "/"
+        for path in sorted(info.path for info in self._place.files()):
+            name = path.removeprefix(start)
+            hidden = any(part.startswith(".") for part in name.split("/"))
+            if not hidden and not (left_out and path.startswith(left_out)):
+                yield name
+
+    def read(self, name: str, *, most_bytes: int) -> bytes:
+        """Read a file that `names` has listed, or so many bytes of it.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        return self._place_of(name).read(most_bytes)
+
+    def _place_of(self, name: str) -> Place:
+        if self._kind == "file":
+            return self._place
+        if self._kind == "folder":
+            return self._place / name
+        if "://" not in name:
+            return Place(Place.at("/").system, name)
+        # A key of an object store may hold any character, so it is not parsed as a URI.
+        scheme, _, rest = name.partition("://")
+        bucket, _, key = rest.partition("/")
+        return _bucket(f"{scheme}://{bucket}") / key
+
+
+@lru_cache(maxsize=64)
+def _bucket(address: str) -> Place:
+    return Place.at(address)
