@@ -51,10 +51,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = int(arguments.run(arguments))
         sys.stdout.flush()
     except (UsageError, SettingsError) as exc:
-        print(f"rapidocr-bento {arguments.command}: {exc}", file=sys.stderr)  # noqa: T201
+        print(f"rapidocr-bento {arguments.command}: {exc}", file=sys.stderr)
         return 2
     except RunEnded as exc:
-        print(f"rapidocr-bento {arguments.command}: {exc}", file=sys.stderr)  # noqa: T201
+        print(f"rapidocr-bento {arguments.command}: {exc}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return _INTERRUPTED

@@ -41,7 +41,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(_arguments: argparse.Namespace) -> int:
     """Print the models."""
-    print("\n".join(lines(Settings.from_environ(os.environ))))  # noqa: T201
+    print("\n".join(lines(Settings.from_environ(os.environ))))
     return 0
 
 

@@ -285,4 +285,4 @@ def _numbers(numbers: Sequence[int]) -> str:
 def _say(text: str) -> None:
     """Print a line on standard error; names of files and answers cannot control the terminal."""
     with suppress(BrokenPipeError):
-        print("".join(c if c.isprintable() else "?" for c in text), file=sys.stderr)  # noqa: T201
+        print("".join(c if c.isprintable() else "?" for c in text), file=sys.stderr)

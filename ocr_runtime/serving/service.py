@@ -1,7 +1,6 @@
 """The BentoML service: what is served, and how it starts and stops.
 
-In a checkout and in a bento BentoML finds it by `service.py`; where the package is installed,
-`rapidocr-bento serve` names this module.
+BentoML finds it by `service.py` of a checkout or bento; `rapidocr-bento serve` names this module.
 """
 
 import gc
