@@ -269,6 +269,7 @@ def test_a_page_without_text_says_so(visited):
     expect(visited.page.locator("#shown-text")).to_have_text("There is no text on this page.")
 
 
+@pytest.mark.timeout(300)
 def test_pages_for_which_a_request_leaves_no_time_are_asked_for_again(browser, tmp_path):
     scans = [picture(Image.open(DATA / "pages/one_column.png"))] * 20
     with (
@@ -285,6 +286,7 @@ def test_pages_for_which_a_request_leaves_no_time_are_asked_for_again(browser, t
     assert set(texts) == {texts[0]}
 
 
+@pytest.mark.timeout(300)
 def test_a_pdf_that_takes_longer_than_a_request_is_made_as_a_job(browser, tmp_path):
     scans = [picture(Image.open(DATA / "pages/one_column.png"))] * 20
     variables = {"OCR_THREADS": "1", "OCR_TIMEOUT_SECONDS": "6", "OCR_JOBS_DIR": str(tmp_path)}
