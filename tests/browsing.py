@@ -120,6 +120,6 @@ def visit(browser: Browser, server: Server, *, host: str = "", **options: Any) -
 
 def saved(visited: Visit, button: str) -> tuple[str, bytes]:
     """Press a button that saves a file; return its name and its bytes."""
-    with visited.page.expect_download(timeout=60_000) as download:
+    with visited.page.expect_download(timeout=120_000) as download:
         visited.page.locator(button).click()
     return download.value.suggested_filename, Path(download.value.path()).read_bytes()

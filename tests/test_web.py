@@ -269,32 +269,34 @@ def test_a_page_without_text_says_so(visited):
     expect(visited.page.locator("#shown-text")).to_have_text("There is no text on this page.")
 
 
+@pytest.mark.timeout(300)
 def test_pages_for_which_a_request_leaves_no_time_are_asked_for_again(browser, tmp_path):
-    scans = [picture(Image.open(DATA / "pages/one_column.png"))] * 16
+    scans = [picture(Image.open(DATA / "pages/one_column.png"))] * 20
     with (
-        serving(tmp_path, OCR_THREADS="1", OCR_TIMEOUT_SECONDS="4") as server,
+        serving(tmp_path, OCR_THREADS="1", OCR_TIMEOUT_SECONDS="6") as server,
         visit(browser, server) as visited,
     ):
         visited.read(drawn(*scans), "scans.pdf", PDF)
-        expect(visited.page.locator("#place")).to_have_text("1 of 16")
+        expect(visited.page.locator("#place")).to_have_text("1 of 20")
         assert len([each for each in visited.asked if each.endswith("/pages")]) > 1
         visited.page.locator("#copy").click()
         expect(visited.page.locator("#said")).to_have_text("Copied")
         texts = visited.clipboard().split("\f")
-    assert len(texts) == 16
+    assert len(texts) == 20
     assert set(texts) == {texts[0]}
 
 
+@pytest.mark.timeout(300)
 def test_a_pdf_that_takes_longer_than_a_request_is_made_as_a_job(browser, tmp_path):
-    scans = [picture(Image.open(DATA / "pages/one_column.png"))] * 16
-    variables = {"OCR_THREADS": "1", "OCR_TIMEOUT_SECONDS": "4", "OCR_JOBS_DIR": str(tmp_path)}
+    scans = [picture(Image.open(DATA / "pages/one_column.png"))] * 20
+    variables = {"OCR_THREADS": "1", "OCR_TIMEOUT_SECONDS": "6", "OCR_JOBS_DIR": str(tmp_path)}
     with serving(tmp_path, **variables) as server, visit(browser, server) as visited:
         visited.read(drawn(*scans), "scans.pdf", PDF)
         name, data = saved(visited, "#pdf")
     assert name == "scans.pdf"
     with pypdfium2.PdfDocument(io.BytesIO(data)) as document:
-        assert len(document) == 16
-        assert len(document[15].get_textpage().get_text_bounded()) > 100
+        assert len(document) == 20
+        assert len(document[19].get_textpage().get_text_bounded()) > 100
 
 
 def test_the_page_speaks_chinese_to_who_does(browser, server):
@@ -329,7 +331,7 @@ def test_what_is_read_while_more_pages_come_is_shown_already(browser, server):
         visited.drop(drawn(*pages), "scans.pdf", PDF)
         page = visited.page
         expect(page.locator("#step")).to_contain_text("of 6", timeout=30_000)
-        expect(page.locator("[role=option]").first).to_be_visible()
+        expect(page.locator("[role=option]").first).to_be_visible(timeout=30_000)
         expect(page.locator("#under-way")).to_be_visible()
         page.get_by_role("button", name="Stop").click()
         expect(page.locator("#said")).to_have_text("Stopped.")

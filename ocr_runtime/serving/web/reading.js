@@ -4,6 +4,8 @@ import { isStop, Refusal } from "./service.js";
 
 const START = 2; // depth of brackets around the entries of {"pages": [...]}
 
+const MOST_IN_VAIN = 2; // requests in a row that read no page, on a busy machine
+
 /** Finds the entries in the text of a `PagesAnswer` while it arrives. */
 export class EntryParser {
   #text = "";
@@ -48,7 +50,7 @@ export class EntryParser {
 
 /**
  * Read a document. The service skips pages for which a request leaves no time; these are asked for
- * in further requests, as long as each of them reads some.
+ * in further requests, until two of these in a row read none.
  *
  * @param service a `Service`
  * @param pages which are to be read, as the option `pages` takes them; "": all
@@ -57,6 +59,7 @@ export class EntryParser {
  * @param on.round is called with the pages that one request has read, as `pages` takes them
  */
 export async function readDocument(service, pages, on) {
+  let inVain = 0;
   for (let wanted = pages; ; ) {
     const answer = await service.post("./pages", wanted ? { pages: wanted } : {});
     on.begun(Number(answer.headers.get("X-OCR-Pages") ?? 1));
@@ -74,7 +77,8 @@ export async function readDocument(service, pages, on) {
     } finally {
       if (read.length) on.round(ranges(read));
     }
-    if (!late.length || !read.length) {
+    inVain = read.length ? 0 : inVain + 1;
+    if (!late.length || inVain >= MOST_IN_VAIN) {
       late.forEach(on.entry);
       return;
     }
