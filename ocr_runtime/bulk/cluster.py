@@ -59,8 +59,7 @@ def connected(address: str | None) -> Iterator[None]:
     try:
         if address is None:
             # Others on this machine cannot use it; Ray would keep a token in the home folder.
-            os.environ["RAY_AUTH_MODE"] = "token"
-            os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+            os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
             ray.init(
                 address="local",
                 num_cpus=granted_cores(),
