@@ -19,11 +19,40 @@ from command_line import (
     rapidocr_bento,
 )
 from conftest import DATA, TRUTH
+from PIL import Image
 from serving import free_port, serving
 
 pytestmark = pytest.mark.slow
 
 KEY = "a-key-of-the-tests"
+
+
+# pages that were not read
+
+
+@pytest.fixture(scope="module")
+def narrow(tmp_path_factory):
+    """A service that reads no page of more than 400,000 pixels."""
+    with serving(tmp_path_factory.mktemp("narrow"), OCR_MAX_PIXELS="400000") as running:
+        yield running
+
+
+@pytest.mark.parametrize("output", ["text", "markdown", "hocr", "pages", "pdf"])
+def test_pages_that_a_service_did_not_read_are_told(narrow, tmp_path, output):
+    line = Image.open(DATA / "line.png").convert("RGB")
+    pages = [Image.new("RGB", (1000, 500), "white"), line, Image.new("RGB", (900, 500), "white")]
+    folder = tmp_path / "in"
+    folder.mkdir()
+    line.save(folder / "three.tif", save_all=True, append_images=pages)
+    arguments = ["read", folder, "--to", output, "--address", narrow.url]
+    ended = rapidocr_bento(*arguments, "--out", tmp_path / "out")
+    assert ended.returncode == 1
+    assert b"pages 2, 4 not read  " in ended.stderr
+    (outcome,) = manifest(tmp_path / "out", output)
+    assert outcome["unread"] == [2, 4]
+    alone = rapidocr_bento("read", folder / "three.tif", *arguments[2:])
+    assert (alone.returncode, b"pages 2, 4 not read  " in alone.stderr) == (1, True)
+    assert alone.stdout.startswith(b"%PDF") if output == "pdf" else b"One" in alone.stdout
 
 
 # keys, refusals and lost connections

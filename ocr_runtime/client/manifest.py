@@ -142,7 +142,7 @@ class Draft:
         self._path = path
         self._draft = path.with_name(f"{path.name}.part")
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.file: IO[bytes] = self._draft.open("wb")
+        self.file: IO[bytes] = self._draft.open("w+b")
 
     def commit(self) -> int:
         """Write it to the disk and give it its name; return its size in bytes."""

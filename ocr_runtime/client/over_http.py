@@ -20,6 +20,7 @@ import httpx
 
 from ocr_runtime.client.errors import FileFailed, RunEnded, UsageError
 from ocr_runtime.client.readers import Reading, write
+from ocr_runtime.client.unread import unread_pages
 from ocr_runtime.client.window import Window
 
 _REFUSED = {429, 503}
@@ -37,7 +38,7 @@ class OverHTTP:
 
     Args:
         address: of the service, as "http://localhost:3000".
-        path: of the output there, as "/text".
+        output: which of its outputs, as "text"; the address has the same name.
         fields: of the form, beside the file.
         key: API key; empty: none.
         timeout_seconds: longest silence of the service.
@@ -51,7 +52,7 @@ class OverHTTP:
     def __init__(
         self,
         address: str,
-        path: str,
+        output: str,
         *,
         fields: Mapping[str, str],
         key: str,
@@ -60,7 +61,7 @@ class OverHTTP:
         most: int,
     ) -> None:
         try:
-            url = httpx.URL(address.rstrip("/") + path)
+            url = httpx.URL(f"{address.rstrip('/')}/{output}")
             usable = url.scheme in ("http", "https") and bool(url.host)
         except httpx.InvalidURL:
             usable = False
@@ -69,6 +70,7 @@ class OverHTTP:
         self.window = Window(start=os.cpu_count() or 1, most=most)
         self._address = address
         self._url = url
+        self._output = output
         self._fields = dict(fields)
         self._retries = retries
         self._unanswered = 0
@@ -96,7 +98,7 @@ class OverHTTP:
                 self._unanswered = 0
                 if response.is_success:
                     self.window.answered()
-                    return _reading(response)
+                    return Reading(unread=self._unread(response, into))
                 failed = self._failure(response)
                 if response.status_code in _REFUSED:
                     self.window.refused(sent)
@@ -123,6 +125,17 @@ class OverHTTP:
                 write(into, chunk)
         return answer
 
+    def _unread(self, response: httpx.Response, output: IO[bytes]) -> list[int]:
+        listed = response.headers.get("X-OCR-Unread-Pages", "")
+        if listed:
+            return [int(number) for number in listed.split(",") if number.strip().isdigit()]
+        if "X-OCR-Pages" not in response.headers:  # one page
+            return []
+        output.seek(0)
+        found = unread_pages(self._output, output)
+        output.seek(0, os.SEEK_END)
+        return found
+
     def _no_answer(self, error: Exception) -> FileFailed | RunEnded:
         reason = str(error) or type(error).__name__
         self._unanswered += 1
@@ -148,12 +161,6 @@ class OverHTTP:
         if status in (404, 405):
             raise RunEnded(f"{self._url} is no address of this service: {code}: {sentence}")
         return FileFailed(code, sentence, transient=status in _REFUSED | _LOST)
-
-
-def _reading(response: httpx.Response) -> Reading:
-    """Return what the headers tell; of a streamed answer they don't tell which pages failed."""
-    listed = response.headers.get("X-OCR-Unread-Pages", "")
-    return Reading(unread=[int(number) for number in listed.split(",") if number.strip().isdigit()])
 
 
 def _backoff(times: int) -> float:

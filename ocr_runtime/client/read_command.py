@@ -157,7 +157,7 @@ def _reader(arguments: argparse.Namespace, options: DocumentOptions) -> Reader:
 
     return OverHTTP(
         arguments.address,
-        endpoint.route,
+        endpoint.name,
         fields=as_fields(options),
         key=arguments.key,
         timeout_seconds=arguments.timeout,
