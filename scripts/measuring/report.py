@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,7 +39,8 @@ NFKC, with one kind of quote and of dash:
 - *word F1*: of the bags of words; each character of Chinese is a word;
 - *spaces lost* and *too many*, for 100 true ones, in lines that are read at least 90 % alike;
 - *seconds a page*: of a call of the engine, on all cores, beside those of `exact`. All ways of
-  reading take turns at each page.
+  reading take turns at each page. Where other work ran beside (a load average above the number of
+  cores), only the ratios say something.
 
 The options are those of a request; what is not named is as the profile has it: `standard` and
 `fast` read with `orientation=auto` and `layout=auto`, `exact` with `orientation=0` and
@@ -58,7 +60,9 @@ def write(found: dict[str, dict[str, Measured]], rounds: int) -> None:
         found: what was measured of each way, on "drawn" pages, maybe on those of a "folder".
         rounds: how often each page was read.
     """
-    parts = [HEAD, f"{machine()} Medians of {rounds} rounds.\n", "## The drawn pages\n"]
+    _, _, load = os.getloadavg()
+    how = f"Medians of {rounds} rounds; the load average of 15 minutes was {load:.0f} at the end."
+    parts = [HEAD, f"{machine()} {how}\n", "## The drawn pages\n"]
     parts.append(f"{_size(found['drawn'])} {DRAWN}")
     parts.append(tables(found["drawn"]))
     if "folder" in found:
