@@ -37,6 +37,7 @@ async function underWay(work, again) {
   const mine = new AbortController();
   stopper = mine;
   problem.clear();
+  viewer.busy = true;
   try {
     await work(mine.signal);
   } catch (error) {
@@ -48,6 +49,7 @@ async function underWay(work, again) {
       stopper = null;
       showStep(null);
       viewer.reading = false;
+      viewer.busy = false;
     }
   }
 }
@@ -192,6 +194,10 @@ function listenForFiles() {
 }
 
 function listen() {
+  const stopIfDisabled = (event) => {
+    if (event.target.closest("[aria-disabled=true]")) event.stopPropagation();
+  };
+  addEventListener("click", stopIfDisabled, { capture: true });
   listenForFiles();
   find("stop").addEventListener("click", () => stopper?.abort());
   find("copy").addEventListener("click", copy);
