@@ -12,6 +12,26 @@ LINE = page_bytes("line.png")
 REPORT = (ROOT / "examples/report.pdf").read_bytes()
 PDF = "application/pdf"
 
+SECOND_PAGE_LATER = """() => {
+  const fetched = window.fetch;
+  window.fetch = async (...request) => {
+    const answer = await fetched(...request);
+    if (!request[0].endsWith("/pages")) return answer;
+    window.fetch = fetched;
+    const text = await answer.text();
+    const first = text.slice(0, text.search(/\\{"number": ?2/));
+    const body = new ReadableStream({
+      start(controller) {
+        controller.enqueue(new TextEncoder().encode(first));
+        const { signal } = request[1];
+        signal.addEventListener("abort", () => controller.error(signal.reason));
+      },
+    });
+    return new Response(body, answer);
+  };
+}"""
+"""Has the network bring the first of two pages of the next answer only, until it is aborted."""
+
 
 @pytest.fixture(scope="module")
 def browser():
@@ -54,3 +74,28 @@ def test_no_other_button_ends_a_pdf_that_is_made(visited):
     page.locator("#tab-markdown").focus()
     page.keyboard.press("Space")
     expect(page.locator("#shown-markdown")).not_to_be_empty()
+
+
+def stop_after_one_page(visited):
+    """Read a document of two pages, and stop while only its first one is there."""
+    page = visited.page
+    page.evaluate(SECOND_PAGE_LATER)
+    visited.drop(REPORT, "report.pdf", PDF)
+    expect(page.locator("#step")).to_contain_text("Reading page 2 of 2", timeout=30_000)
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator("#rest")).to_contain_text("Stopped. 1 of 2 pages were read.")
+
+
+def test_what_was_stopped_says_so_and_goes_on(visited):
+    stop_after_one_page(visited)
+    page = visited.page
+    expect(page.get_by_role("button", name="Copy 1 of 2 pages")).to_be_enabled()
+    page.get_by_role("button", name="中文").click()
+    expect(page.locator("#rest")).to_contain_text("已停止。 已识别 1 / 2 页。")
+    page.get_by_role("button", name="English").click()
+    page.get_by_role("button", name="Read the rest").click()
+    visited.wait()
+    expect(page.locator("#rest")).to_be_hidden()
+    expect(page.get_by_role("button", name="Copy all pages")).to_be_enabled()
+    page.get_by_role("button", name="Next page").click()
+    assert "Reykjavík" in visited.lines

@@ -8,6 +8,7 @@ import { Refusal, Service } from "./service.js";
 
 const PICTURE_DPI = "150"; // of a page of a PDF: sharp on a screen, and small
 const MOST_PICTURES = 20; // that are kept
+const MAY_PASS = ["timeout", "internal"]; // codes of pages that another request may read
 
 /** No stage that finds lines runs: what `/annotated` draws then is the page itself. */
 const NO_LINES = { use_det: "false", use_rec: "false", use_cls: "true", orientation: "0", text_layer: "never" };
@@ -33,11 +34,10 @@ export class Document {
   async read(settings, onProgress) {
     const service = new Service(this.file, this.options, settings);
     const wanted = this.options.pages ?? "";
-    const read = new Set(this.entries.filter((entry) => !("code" in entry)).map((entry) => entry.number));
-    const rest = this.#asked?.filter((number) => !read.has(number));
+    const rest = this.unread;
     if (rest && !rest.length) return;
     this.#markdown = null;
-    await readDocument(service, rest && read.size ? ranges(rest) : wanted, {
+    await readDocument(service, rest && this.entries.length ? ranges(rest) : wanted, {
       begun: (all) => {
         this.#asked ??= numbersOf(wanted, all);
         onProgress(this.entries.length, this.#asked.length);
@@ -50,9 +50,22 @@ export class Document {
     });
   }
 
+  /** How many lines were read, and on how many pages. */
   get counts() {
     const lines = this.entries.reduce((sum, entry) => sum + linesOf(entry).length, 0);
-    return { lines, pages: this.entries.length };
+    return { lines, pages: this.entries.filter((entry) => !("code" in entry)).length };
+  }
+
+  /** Numbers of the pages that another request may read; null: it is not known yet which there are. */
+  get unread() {
+    const settled = this.entries.filter((entry) => !MAY_PASS.includes(entry.code));
+    const numbers = new Set(settled.map((entry) => entry.number));
+    return this.#asked?.filter((number) => !numbers.has(number)) ?? null;
+  }
+
+  /** Whether all pages were read that can be. */
+  get complete() {
+    return this.unread?.length === 0;
   }
 
   /** How many pages are to be read; as many as there are so far, if that is not known. */

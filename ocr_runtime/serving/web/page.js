@@ -14,6 +14,7 @@ const viewer = new Viewer();
 let service = { keys: false, jobs: false, max_body_mb: Infinity, orientation: "auto", layout: "auto" };
 let opened = null; // the `Document` that is shown
 let stopper = null; // ends what is under way
+let stopped = false; // whether a person ended the reading
 let step = null; // key and values of the line that says how far it is
 
 /** Say in one line how far it is; null: nothing is under way. */
@@ -31,6 +32,17 @@ function announce(key, values = {}) {
   find("said").textContent = say(key, values);
 }
 
+/** Offer to read the pages that were not read, unless a problem offers it or something is under way. */
+function showRest() {
+  const offers = opened && !opened.complete && !stopper && !find("problem").querySelector("button");
+  find("rest").hidden = !offers;
+  if (!offers) return;
+  const { total, counts: { pages } } = opened;
+  const parts = [stopped && say("stopped"), total && say("readSoFar", { pages, total })];
+  find("unread").textContent = parts.filter(Boolean).join(" ");
+  find("read-rest").textContent = say(pages ? "readRest" : "tryAgain");
+}
+
 /** Do something that takes time; what goes wrong is shown, with a way to try again. */
 async function underWay(work, again) {
   stopper?.abort();
@@ -38,18 +50,22 @@ async function underWay(work, again) {
   stopper = mine;
   problem.clear();
   viewer.busy = true;
+  showRest();
   try {
     await work(mine.signal);
   } catch (error) {
     if (stopper !== mine) return;
-    if (isStop(error)) announce("stopped");
-    else explain(error, again);
+    if (isStop(error)) {
+      announce("stopped");
+      stopped ||= again === read;
+    } else explain(error, again);
   } finally {
     if (stopper === mine) {
       stopper = null;
       showStep(null);
       viewer.reading = false;
       viewer.busy = false;
+      showRest();
     }
   }
 }
@@ -98,6 +114,7 @@ function read() {
     showStep("sending", { name });
     announce("reading");
     viewer.reading = true;
+    stopped = false;
     await current.read(sending(signal), (done, total) => {
       if (total === null) showStep("readingSome", { done });
       else if (total > 1) showStep("readingPage", { done: Math.min(done + 1, total), total }, done / total);
@@ -113,6 +130,7 @@ function read() {
 async function withWritten(what) {
   if (viewer.form !== "markdown" || opened.madeMarkdown !== null) {
     problem.clear();
+    showRest();
     await what(null).catch((error) => explain(error, null));
   } else {
     await underWay((signal) => {
@@ -147,6 +165,7 @@ function begin() {
   opened = null;
   problem.clear();
   showStep(null);
+  showRest();
   document.body.dataset.view = "start";
   find("start").hidden = false;
   for (const id of ["bar", "work", "again"]) find(id).hidden = true;
@@ -200,6 +219,7 @@ function listen() {
   addEventListener("click", stopIfDisabled, { capture: true });
   listenForFiles();
   find("stop").addEventListener("click", () => stopper?.abort());
+  find("read-rest").addEventListener("click", read);
   find("copy").addEventListener("click", copy);
   find("save").addEventListener("click", () => withWritten((settings) => viewer.save(settings)));
   find("pdf").addEventListener("click", makePdf);
@@ -232,6 +252,7 @@ function change(wanted) {
   find("language").lang = wanted === "en" ? "zh-CN" : "en";
   options.label();
   problem.again();
+  showRest();
   if (step) showStep(step.key, step.values, step.share);
   if (opened) viewer.update({ anew: true });
 }

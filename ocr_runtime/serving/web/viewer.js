@@ -83,7 +83,7 @@ export class Viewer {
     allow("previous", this.#place > 0);
     allow("next", this.#place < entries.length - 1);
     allow("pdf", entries.length > 0 && !this.#busy);
-    find("copy").textContent = say(total > 1 ? "copyAll" : "copy");
+    find("copy").textContent = this.#copyLabel();
     this.#showForm();
   }
 
@@ -118,6 +118,12 @@ export class Viewer {
   /** All pages in the form that is shown. */
   async #written(settings) {
     return this.form === "markdown" ? this.#document.markdown(settings) : this.#document[this.form];
+  }
+
+  #copyLabel() {
+    const { complete, counts, entries, total } = this.#document;
+    if (total < 2 || !entries.length) return say("copy");
+    return complete ? say("copyAll") : say("copySome", { pages: counts.pages, total });
   }
 
   #turn(way) {

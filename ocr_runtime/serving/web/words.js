@@ -19,6 +19,7 @@ const ENGLISH = {
   stop: "Stop",
   copy: "Copy",
   copyAll: "Copy all pages",
+  copySome: "Copy {pages} of {total} pages",
   save: "Save",
   copied: "Copied",
   options: "Options",
@@ -60,7 +61,7 @@ const ENGLISH = {
   pageUnread: "Page {number} was not read",
   sure: "{percent} % sure",
   unsure: "Dotted lines are less certain.",
-  jsonOfPage: "Of this page. Copy and Save take all pages.",
+  jsonOfPage: "Of this page. Copy and Save take all pages that were read.",
 
   progress: "Progress",
   sending: "Sending {name} …",
@@ -75,6 +76,7 @@ const ENGLISH = {
   doneOne: "Read: {lines} lines.",
   donePdf: "The PDF is made.",
   stopped: "Stopped.",
+  readSoFar: "{pages} of {total} pages were read.",
   oneOfSeveral: "One file at a time: {name} is read.",
 
   tryAgain: "Try again",
@@ -103,6 +105,7 @@ const CHINESE = {
   stop: "停止",
   copy: "复制",
   copyAll: "复制全部页",
+  copySome: "复制 {total} 页中的 {pages} 页",
   save: "保存",
   copied: "已复制",
   options: "选项",
@@ -144,7 +147,7 @@ const CHINESE = {
   pageUnread: "第 {number} 页未能识别",
   sure: "置信度 {percent} %",
   unsure: "带点线的文字把握较小。",
-  jsonOfPage: "仅显示本页。复制和保存包含全部页。",
+  jsonOfPage: "仅显示本页。复制和保存包含所有已识别的页。",
 
   progress: "进度",
   sending: "正在发送 {name} …",
@@ -159,6 +162,7 @@ const CHINESE = {
   doneOne: "识别完成：{lines} 行。",
   donePdf: "PDF 已生成。",
   stopped: "已停止。",
+  readSoFar: "已识别 {pages} / {total} 页。",
   oneOfSeveral: "一次只能识别一个文件：正在识别 {name}。",
 
   tryAgain: "重试",
