@@ -1,6 +1,7 @@
 """The page at `/` when work is stopped, cut off, or asked for while other work is under way."""
 
 import pytest
+import requests
 from browsing import chromium, visit
 from conftest import page_bytes
 from playwright.sync_api import expect
@@ -99,3 +100,41 @@ def test_what_was_stopped_says_so_and_goes_on(visited):
     expect(page.get_by_role("button", name="Copy all pages")).to_be_enabled()
     page.get_by_role("button", name="Next page").click()
     assert "Reykjavík" in visited.lines
+
+
+def test_markdown_is_of_the_pages_that_were_read_each_once(visited, service):
+    def markdown(pages):
+        fields = {"files": {"file": REPORT}, "data": {"pages": pages}, "timeout": 60}
+        return requests.post(f"{service.url}/markdown", **fields).text
+
+    def shown():
+        page.get_by_role("tab", name="Markdown").click()
+        expect(page.locator("#shown-markdown")).not_to_be_empty(timeout=30_000)
+        return page.locator("#shown-markdown").text_content()
+
+    stop_after_one_page(visited)
+    page = visited.page
+    assert shown() == markdown("1")
+    page.get_by_role("button", name="Read the rest").click()
+    visited.wait()
+    assert shown() == f"{markdown('1')}\n<!-- page 2 -->\n\n{markdown('2')}"
+
+
+def test_markdown_for_which_there_is_no_time_is_asked_for_again(visited, service):
+    """`/markdown` says so in its text; here the network changes the service's first answer."""
+    page, asked = visited.page, []
+
+    def late(route):
+        asked.append(route.request.post_data_buffer)
+        answer = route.fetch()
+        first, mark, second = answer.text().partition("\n<!-- page 2 -->\n\n")
+        if mark:
+            second = "> page 2 was not read: There was no time left for this page.\n"
+        route.fulfill(response=answer, body=first + mark + second)
+
+    visited.read(REPORT, "report.pdf", PDF)
+    page.route("**/markdown", late)
+    page.get_by_role("tab", name="Markdown").click()
+    expect(page.locator("#shown-markdown")).to_contain_text("Reykjavík", timeout=30_000)
+    expect(page.locator("#shown-markdown")).not_to_contain_text("was not read")
+    assert [b'name="pages"\r\n\r\n2\r\n' in each for each in asked] == [False, True]

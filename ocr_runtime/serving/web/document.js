@@ -17,7 +17,7 @@ export class Document {
   /** The pages that were read, in the order of the document, or the errors in their place. */
   entries = [];
   #asked = null; // numbers of the pages, once it is known how many there are
-  #rounds = [];
+  #rounds = []; // numbers of the pages that each request has read
   #pictures = new Map();
   #own = null;
   #markdown = null;
@@ -46,7 +46,7 @@ export class Document {
         this.#put(entry);
         onProgress(this.entries.length, this.#asked.length);
       },
-      round: (pages) => this.#rounds.push(pages),
+      round: (numbers) => this.#rounds.push(numbers),
     });
   }
 
@@ -109,7 +109,7 @@ export class Document {
   async markdown(settings) {
     if (this.#markdown === null) {
       const service = new Service(this.file, this.options, settings);
-      this.#markdown = await markdownOf(service, this.#rounds);
+      this.#markdown = await markdownOf(service, this.entries, this.#rounds);
     }
     return this.#markdown;
   }

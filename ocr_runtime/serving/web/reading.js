@@ -4,7 +4,7 @@ import { isStop, Refusal } from "./service.js";
 
 const START = 2; // depth of brackets around the entries of {"pages": [...]}
 
-const MOST_IN_VAIN = 2; // requests in a row that read no page, on a busy machine
+export const MOST_IN_VAIN = 2; // requests in a row that read no page, on a busy machine
 
 /** Finds the entries in the text of a `PagesAnswer` while it arrives. */
 export class EntryParser {
@@ -56,7 +56,7 @@ export class EntryParser {
  * @param pages which are to be read, as the option `pages` takes them; "": all
  * @param on.begun is called with the number of pages that the document has
  * @param on.entry is called with each page, as it comes
- * @param on.round is called with the pages that one request has read, as `pages` takes them
+ * @param on.round is called with the numbers of the pages that one request has read
  */
 export async function readDocument(service, pages, on) {
   let inVain = 0;
@@ -70,12 +70,12 @@ export async function readDocument(service, pages, on) {
         if (entry.code === "timeout") {
           late.push(entry);
         } else {
-          read.push(entry.number);
+          if (!("code" in entry)) read.push(entry.number);
           on.entry(entry);
         }
       }
     } finally {
-      if (read.length) on.round(ranges(read));
+      if (read.length) on.round(read);
     }
     inVain = read.length ? 0 : inVain + 1;
     if (!late.length || inVain >= MOST_IN_VAIN) {
