@@ -1,8 +1,9 @@
 """The page at `/` when work is stopped, cut off, or asked for while other work is under way."""
 
+import pypdfium2
 import pytest
 import requests
-from browsing import chromium, visit
+from browsing import chromium, saved, visit
 from conftest import page_bytes
 from playwright.sync_api import expect
 from serving import ROOT, serving
@@ -120,7 +121,7 @@ def test_markdown_is_of_the_pages_that_were_read_each_once(visited, service):
     assert shown() == f"{markdown('1')}\n<!-- page 2 -->\n\n{markdown('2')}"
 
 
-def test_markdown_for_which_there_is_no_time_is_asked_for_again(visited, service):
+def test_markdown_for_which_there_is_no_time_is_asked_for_again(visited):
     """`/markdown` says so in its text; here the network changes the service's first answer."""
     page, asked = visited.page, []
 
@@ -138,3 +139,10 @@ def test_markdown_for_which_there_is_no_time_is_asked_for_again(visited, service
     expect(page.locator("#shown-markdown")).to_contain_text("Reykjavík", timeout=30_000)
     expect(page.locator("#shown-markdown")).not_to_contain_text("was not read")
     assert [b'name="pages"\r\n\r\n2\r\n' in each for each in asked] == [False, True]
+
+
+def test_the_pdf_is_of_the_pages_that_were_read(visited):
+    stop_after_one_page(visited)
+    _, data = saved(visited, "#pdf")
+    with pypdfium2.PdfDocument(data) as document:
+        assert len(document) == 1

@@ -120,23 +120,26 @@ export class Document {
   }
 
   /**
-   * Have the searchable PDF made and saved. What one request leaves no time for is made as a job.
+   * Have the searchable PDF of the pages that were read made and saved. What one request leaves no
+   * time for is made as a job.
    *
    * @param jobs whether the service takes jobs
    * @param onProgress is told of a job how many pages are done, and of how many
    */
   async savePdf(settings, jobs, onProgress) {
     const service = new Service(this.file, this.options, settings);
+    const read = this.entries.filter((entry) => !("code" in entry)).map((entry) => entry.number);
+    const pages = this.complete ? {} : { pages: ranges(read) };
     let made = null;
     if (this.#rounds.length <= 1) {
       try {
-        made = await service.blob("./pdf");
+        made = await service.blob("./pdf", pages);
       } catch (error) {
-        if (error.code !== "timeout" || this.total <= 1) throw error;
+        if (error.code !== "timeout" || read.length <= 1) throw error;
       }
     }
     if (!made && !jobs) throw new Refusal("jobs_off");
-    made ??= await service.later("pdf", onProgress);
+    made ??= await service.later("pdf", pages, onProgress);
     save(made, `${this.name}.pdf`, "application/pdf");
   }
 

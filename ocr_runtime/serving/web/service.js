@@ -62,8 +62,8 @@ export class Service {
   }
 
   /** The answer of an output that takes longer than a request may, made as a job. */
-  async later(output, onProgress) {
-    const made = await body(await this.post(`./jobs?output=${output}`), "json");
+  async later(output, options, onProgress) {
+    const made = await body(await this.post(`./jobs?output=${output}`, options), "json");
     const path = `./jobs/${encodeURIComponent(made.id)}`;
     try {
       for (let job = made; ; ) {
