@@ -1,10 +1,15 @@
 """The page at `/` when work is stopped, cut off, or asked for while other work is under way."""
 
+import re
+import time
+
 import pypdfium2
 import pytest
 import requests
 from browsing import chromium, saved, visit
-from conftest import page_bytes
+from conftest import DATA, page_bytes
+from pdfs import drawn, picture
+from PIL import Image
 from playwright.sync_api import expect
 from serving import ROOT, serving
 
@@ -146,3 +151,51 @@ def test_the_pdf_is_of_the_pages_that_were_read(visited):
     _, data = saved(visited, "#pdf")
     with pypdfium2.PdfDocument(data) as document:
         assert len(document) == 1
+
+
+def begin_job(visited):
+    """Have a PDF made as a job; the network refuses what one request would answer."""
+    page = visited.page
+    visited.read(REPORT, "report.pdf", PDF)
+    page.route("**/pdf", lambda route: route.fulfill(status=504, json={"code": "timeout"}))
+    with page.expect_response("**/jobs?output=pdf") as made:
+        page.locator("#pdf").click()
+    return made.value.json()["id"]
+
+
+def test_a_connection_that_fails_for_a_while_does_not_lose_a_job(visited):
+    page, failed = visited.page, []
+
+    def fail(route):
+        failed.append(route.request.url)
+        if len(failed) < 3:
+            route.abort()
+        elif len(failed) == 3:
+            route.fulfill(status=502)
+        else:
+            route.continue_()
+
+    page.route(re.compile(r"/jobs/[^/]+$"), fail)
+    with page.expect_download(timeout=60_000) as download:
+        begin_job(visited)
+    assert download.value.suggested_filename == "report.pdf"
+    assert len(failed) > 3
+
+
+def test_leaving_the_page_ends_its_job(visited, service):
+    """The job waits behind one of many scans, so that it is not done by itself."""
+    scans = drawn(*[picture(Image.open(DATA / "pages/one_column.png"))] * 20)
+    first = requests.post(
+        f"{service.url}/jobs?output=pdf", files={"file": scans}, timeout=60
+    ).json()["id"]
+    job = begin_job(visited)
+    visited.page.goto("about:blank")
+    try:
+        for _ in range(50):
+            answer = service.get(f"/jobs/{job}")
+            if answer.status_code == 404 or answer.json()["state"] == "cancelled":
+                return
+            time.sleep(0.1)
+        pytest.fail(f"the job goes on: {answer.json()}")
+    finally:
+        requests.delete(f"{service.url}/jobs/{first}", timeout=60)

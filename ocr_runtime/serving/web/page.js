@@ -218,6 +218,7 @@ function listen() {
   };
   addEventListener("click", stopIfDisabled, { capture: true });
   listenForFiles();
+  addEventListener("pagehide", () => stopper?.abort()); // so that a job does not go on for nobody
   find("stop").addEventListener("click", () => stopper?.abort());
   find("read-rest").addEventListener("click", read);
   find("copy").addEventListener("click", copy);

@@ -3,6 +3,7 @@
 const TRIES_WHEN_BUSY = 6;
 const LONGEST_WAIT_SECONDS = 60;
 const POLL_MILLISECONDS = 1000;
+const MOST_FAILED_POLLS = 10; // in a row: a connection that comes back does not lose a job
 
 /** Why there is no answer, in the service's own words. */
 export class Refusal extends Error {
@@ -68,17 +69,30 @@ export class Service {
     try {
       for (let job = made; ; ) {
         onProgress(job.pages_done, job.pages);
-        if (job.state === "done") return await body(await this.#send(`${path}/result`), "blob");
+        if (job.state === "done") return await this.#poll(`${path}/result`, "blob");
         if (job.state === "failed" || job.state === "cancelled") {
           throw new Refusal("job_failed", { sentence: job.errors.at(-1)?.error });
         }
         await pause(POLL_MILLISECONDS, this.signal);
-        job = await body(await this.#send(path), "json");
+        job = await this.#poll(path, "json");
       }
     } finally {
       // Whether it is done or not, nobody else wants it: ended, then forgotten.
       const gone = { method: "DELETE", headers: this.#headers(), keepalive: true };
       fetch(path, gone).then((first) => first.status === 200 && fetch(path, gone), () => {});
+    }
+  }
+
+  /** Ask for a body; again, if no answer comes or the server has a fault. */
+  async #poll(path, kind) {
+    for (let failed = 1; ; failed += 1) {
+      try {
+        return await body(await this.#send(path), kind);
+      } catch (error) {
+        const mayPass = error instanceof Refusal && (error.status === 0 || error.status >= 500);
+        if (!mayPass || failed > MOST_FAILED_POLLS) throw error;
+      }
+      await pause(POLL_MILLISECONDS, this.signal);
     }
   }
 
