@@ -199,3 +199,17 @@ def test_leaving_the_page_ends_its_job(visited, service):
         pytest.fail(f"the job goes on: {answer.json()}")
     finally:
         requests.delete(f"{service.url}/jobs/{first}", timeout=60)
+
+
+def test_of_several_dropped_files_the_page_says_which_is_read(visited):
+    page = visited.page
+    page.evaluate("""() => {
+      const held = new DataTransfer();
+      for (const name of ["one.png", "two.png"]) held.items.add(new File(["no picture"], name));
+      const event = { dataTransfer: held, bubbles: true, cancelable: true };
+      document.getElementById("drop").dispatchEvent(new DragEvent("drop", event));
+    }""")
+    expect(page.get_by_role("alert")).not_to_be_empty()
+    expect(page.locator("#one-file")).to_have_text("One file at a time: one.png is read.")
+    visited.read(LINE)
+    expect(page.locator("#one-file")).to_be_hidden()

@@ -175,8 +175,15 @@ function begin() {
 function take(files) {
   const [file] = files;
   if (!file) return;
-  if (files.length > 1) announce("oneOfSeveral", { name: file.name });
   open(file);
+  const isOneOfSeveral = files.length > 1;
+  find("one-file").hidden = !isOneOfSeveral;
+  if (isOneOfSeveral) announce("oneOfSeveral", { name: file.name });
+  showOneFile();
+}
+
+function showOneFile() {
+  find("one-file").textContent = say("oneOfSeveral", { name: opened?.file.name });
 }
 
 function listenForFiles() {
@@ -254,6 +261,7 @@ function change(wanted) {
   options.label();
   problem.again();
   showRest();
+  showOneFile();
   if (step) showStep(step.key, step.values, step.share);
   if (opened) viewer.update({ anew: true });
 }
