@@ -8,7 +8,7 @@ import pytest
 import requests
 from browsing import chromium, saved, visit
 from conftest import DATA, page_bytes
-from pdfs import drawn, picture
+from pdfs import drawn, picture, text_page
 from PIL import Image
 from playwright.sync_api import expect
 from serving import ROOT, serving
@@ -213,3 +213,16 @@ def test_of_several_dropped_files_the_page_says_which_is_read(visited):
     expect(page.locator("#one-file")).to_have_text("One file at a time: one.png is read.")
     visited.read(LINE)
     expect(page.locator("#one-file")).to_be_hidden()
+
+
+def test_a_page_has_its_number_and_its_place_among_those_that_are_read(visited):
+    page = visited.page
+    page.locator("summary").click()
+    page.locator("#pages").fill("2-3")
+    visited.read(drawn(text_page, text_page, text_page), "three.pdf", PDF)
+    expect(page.locator("#place")).to_have_text("Page 2: 1 of 2")
+    page.get_by_role("button", name="Next page").click()
+    expect(page.locator("#place")).to_have_text("Page 3: 2 of 2")
+    page.get_by_role("button", name="Next page").press("Enter")  # there is none
+    expect(page.locator("#place")).to_have_text("Page 3: 2 of 2")
+    expect(page.get_by_role("button", name="Next page")).to_be_focused()

@@ -73,6 +73,11 @@ export class Document {
     return Math.max(this.#asked?.length ?? 0, this.entries.length);
   }
 
+  /** Which of the pages that are to be read a page is, from 1. */
+  placeOf(number) {
+    return this.#asked.indexOf(number) + 1;
+  }
+
   /** The file itself as an image, if the browser can show it; null if not. */
   own() {
     return (this.#own ??= decoded(this.file));

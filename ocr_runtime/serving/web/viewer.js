@@ -79,7 +79,7 @@ export class Viewer {
     const entry = entries[this.#place] ?? null;
     if (entry !== this.#shown || anew) this.#showPage(entry, anew);
     find("turning").hidden = total < 2;
-    find("place").textContent = say("place", { place: entry ? entry.number : "–", count: total });
+    find("place").textContent = this.#placeLabel(entry);
     allow("previous", this.#place > 0);
     allow("next", this.#place < entries.length - 1);
     allow("pdf", entries.length > 0 && !this.#busy);
@@ -118,6 +118,14 @@ export class Viewer {
   /** All pages in the form that is shown. */
   async #written(settings) {
     return this.form === "markdown" ? this.#document.markdown(settings) : this.#document[this.form];
+  }
+
+  #placeLabel(entry) {
+    const count = this.#document.total;
+    if (!entry) return say("place", { place: "–", count });
+    const { number } = entry;
+    const place = this.#document.placeOf(number);
+    return say(number === place ? "place" : "placeOfPage", { number, place, count });
   }
 
   #copyLabel() {
