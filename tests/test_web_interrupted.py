@@ -226,3 +226,34 @@ def test_a_page_has_its_number_and_its_place_among_those_that_are_read(visited):
     page.get_by_role("button", name="Next page").press("Enter")  # there is none
     expect(page.locator("#place")).to_have_text("Page 3: 2 of 2")
     expect(page.get_by_role("button", name="Next page")).to_be_focused()
+
+
+def dense_page(pdf):
+    """A page whose many lines take longer than a second with one thread."""
+    column = Image.open(DATA / "pages/one_column.png")
+    for x, y in [(0, 0), (300, 0), (0, 421), (300, 421)]:
+        pdf.image(column, x, y, 297, 421)
+
+
+def test_a_page_for_which_there_is_never_time_keeps_no_other_from_being_read(browser, tmp_path):
+    def short(pdf):
+        text_page(pdf, lines=1)
+
+    with (
+        serving(tmp_path, OCR_THREADS="1", OCR_TIMEOUT_SECONDS="1") as server,
+        visit(browser, server) as visited,
+    ):
+        page, shown = visited.page, visited.page.locator("#shown-text")
+        visited.read(drawn(dense_page, short, short), "mixed.pdf", PDF)
+        for _ in range(2):
+            expect(page.locator("#place")).to_have_text("1 of 3")
+            expect(shown).to_contain_text("Page 1 was not read")
+            expect(shown).to_contain_text("The service took too long.")
+            expect(page.locator("#rest")).to_contain_text("2 of 3 pages were read.")
+            with page.expect_response("**/pages") as refused:
+                page.get_by_role("button", name="Read the rest").click()
+            assert refused.value.status == 504
+            visited.wait()
+        expect(page.get_by_role("alert")).to_be_empty()
+        page.get_by_role("button", name="Next page").click()
+        assert len(visited.lines) == 1

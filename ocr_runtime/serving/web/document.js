@@ -37,7 +37,7 @@ export class Document {
     const rest = this.unread;
     if (rest && !rest.length) return;
     this.#markdown = null;
-    await readDocument(service, rest && this.entries.length ? ranges(rest) : wanted, {
+    await readDocument(service, rest && this.entries.length ? rest : null, {
       begun: (all) => {
         this.#asked ??= numbersOf(wanted, all);
         onProgress(this.entries.length, this.#asked.length);
