@@ -96,11 +96,13 @@ def stop_after_one_page(visited):
 def test_what_was_stopped_says_so_and_goes_on(visited):
     stop_after_one_page(visited)
     page = visited.page
+    expect(page.locator("#name")).to_be_focused()
     expect(page.get_by_role("button", name="Copy 1 of 2 pages")).to_be_enabled()
     page.get_by_role("button", name="中文").click()
     expect(page.locator("#rest")).to_contain_text("已停止。 已识别 1 / 2 页。")
     page.get_by_role("button", name="English").click()
-    page.get_by_role("button", name="Read the rest").click()
+    page.get_by_role("button", name="Read the rest").press("Enter")
+    expect(page.locator("#name")).to_be_focused()
     visited.wait()
     expect(page.locator("#rest")).to_be_hidden()
     expect(page.get_by_role("button", name="Copy all pages")).to_be_enabled()

@@ -43,11 +43,17 @@ function showRest() {
   find("read-rest").textContent = say(pages ? "readRest" : "tryAgain");
 }
 
+/** Bring the keyboard's focus to the heading, if it is on something that is about to disappear. */
+function leave(...ids) {
+  if (ids.some((id) => find(id).contains(document.activeElement))) find("name").focus();
+}
+
 /** Do something that takes time; what goes wrong is shown, with a way to try again. */
 async function underWay(work, again) {
   stopper?.abort();
   const mine = new AbortController();
   stopper = mine;
+  leave("problem", "rest");
   problem.clear();
   viewer.busy = true;
   showRest();
@@ -62,6 +68,7 @@ async function underWay(work, again) {
   } finally {
     if (stopper === mine) {
       stopper = null;
+      leave("under-way");
       showStep(null);
       viewer.reading = false;
       viewer.busy = false;
