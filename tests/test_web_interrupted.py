@@ -215,6 +215,7 @@ def test_of_several_dropped_files_the_page_says_which_is_read(visited):
     expect(page.locator("#one-file")).to_have_text("One file at a time: one.png is read.")
     visited.read(LINE)
     expect(page.locator("#one-file")).to_be_hidden()
+    expect(page.locator("#said")).to_have_text("Read: one line.")
 
 
 def test_a_page_has_its_number_and_its_place_among_those_that_are_read(visited):

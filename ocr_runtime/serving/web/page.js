@@ -85,7 +85,8 @@ function explain(error, again) {
   problem.show(refusal, { megabytes: service.max_body_mb }, again && { label, run: again });
   if (refusal.status === 401) options.askForKey();
   else if (refusal.code.endsWith("password") || refusal.code === "password_required") options.openAt("password");
-  else if (["too_many_pages", "invalid_option"].includes(refusal.code)) options.openAt("pages");
+  else if (refusal.code === "too_many_pages") options.openAt("pages");
+  else if (refusal.code === "invalid_option") options.openAt(options.named(refusal.sentence) ?? "pages");
 }
 
 /** Settings of requests that belong to what is under way. */
@@ -129,7 +130,8 @@ function read() {
       viewer.update();
     });
     const { lines, pages } = current.counts;
-    announce(pages > 1 ? "done" : "doneOne", { lines, pages });
+    if (pages > 1) announce("done", { lines, pages });
+    else announce(lines === 1 ? "doneLine" : "doneOne", { lines });
   }, read);
 }
 

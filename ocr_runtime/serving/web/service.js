@@ -8,7 +8,7 @@ const MOST_FAILED_POLLS = 10; // in a row: a connection that comes back does not
 /** Why there is no answer, in the service's own words. */
 export class Refusal extends Error {
   /**
-   * @param code of the service, or "network", "cut_off", "wrong_key", "clipboard", "job_failed"
+   * @param code of the service, or "network", "cut_off", "cut_short", "wrong_key", "clipboard", "job_failed"
    * @param more status (0: no answer came), sentence, requestId, retryAfter in seconds
    */
   constructor(code, { status = 0, sentence = "", requestId = "", retryAfter = null } = {}) {
@@ -135,7 +135,7 @@ async function body(answer, kind) {
   try {
     return await answer[kind]();
   } catch (error) {
-    throw isStop(error) ? error : new Refusal("cut_off");
+    throw isStop(error) ? error : new Refusal("cut_short");
   }
 }
 
