@@ -149,7 +149,7 @@ const CHINESE = {
   noPicture: "这一页没有可显示的图片。",
   pageUnread: "第 {number} 页未能识别",
   sure: "置信度 {percent} %",
-  unsure: "带点线的文字把握较小。",
+  unsure: "带点线的文字置信度较低。",
   jsonOfPage: "仅显示本页。复制和保存包含所有已识别的页。",
 
   progress: "进度",
