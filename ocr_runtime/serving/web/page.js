@@ -222,9 +222,10 @@ function listenForFiles() {
   });
   addEventListener("drop", (event) => {
     find("veil").hidden = true;
-    if (!holdsFiles(event)) return;
-    event.preventDefault();
-    take([...event.dataTransfer.files]);
+    const isFiles = holdsFiles(event);
+    if (!isFiles && event.target.closest?.("input")) return; // a field takes text
+    event.preventDefault(); // browsers may follow a link that is dropped
+    if (isFiles) take([...event.dataTransfer.files]);
   });
 }
 
