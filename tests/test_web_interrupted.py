@@ -108,6 +108,10 @@ def test_what_was_stopped_says_so_and_goes_on(visited):
     expect(page.get_by_role("button", name="Copy all pages")).to_be_enabled()
     page.get_by_role("button", name="Next page").click()
     assert "Reykjavík" in visited.lines
+    _, data = saved(visited, "#pdf")
+    with pypdfium2.PdfDocument(data) as document:
+        assert len(document) == 2
+    assert not any("/jobs" in each for each in visited.asked)  # one request has the time
 
 
 def test_markdown_is_of_the_pages_that_were_read_each_once(visited, service):

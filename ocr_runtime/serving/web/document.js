@@ -18,6 +18,7 @@ export class Document {
   entries = [];
   #asked = null; // numbers of the pages, once it is known how many there are
   #rounds = []; // numbers of the pages that each request has read
+  #isLong = false; // whether one request leaves no time for all pages
   #pictures = new Map();
   #own = null;
   #markdown = null;
@@ -37,6 +38,7 @@ export class Document {
     const rest = this.unread;
     if (rest && !rest.length) return;
     this.#markdown = null;
+    let requests = 0;
     await readDocument(service, rest && this.entries.length ? rest : null, {
       begun: (all) => {
         this.#asked ??= numbersOf(wanted, all);
@@ -46,7 +48,11 @@ export class Document {
         this.#put(entry);
         onProgress(this.entries.length, this.#asked.length);
       },
-      round: (numbers) => this.#rounds.push(numbers),
+      round: (numbers) => {
+        this.#rounds.push(numbers);
+        requests += 1;
+        this.#isLong ||= requests > 1;
+      },
     });
   }
 
@@ -136,7 +142,7 @@ export class Document {
     const read = this.entries.filter((entry) => !("code" in entry)).map((entry) => entry.number);
     const pages = this.complete ? {} : { pages: ranges(read) };
     let made = null;
-    if (this.#rounds.length <= 1) {
+    if (!this.#isLong) {
       try {
         made = await service.blob("./pdf", pages);
       } catch (error) {
