@@ -229,6 +229,8 @@ def test_everything_is_reached_by_keyboard(visited):
     page.locator("#tab-text").focus()
     page.keyboard.press("ArrowLeft")
     expect(page.locator("#tab-json")).to_be_focused()
+    expect(page.locator("#shown-text")).to_be_visible()  # until a form is chosen
+    page.keyboard.press("Enter")
     expect(page.locator("#shown-json")).to_contain_text(TRUTH["table.png"][0])
 
 

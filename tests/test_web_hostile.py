@@ -125,13 +125,18 @@ def test_an_svg_is_not_read_and_runs_nothing(visited):
 
 def test_a_dropped_link_or_text_is_not_followed(visited):
     before = list(visited.asked)
-    visited.page.evaluate("""() => {
+    prevented = visited.page.evaluate("""() => {
       const held = new DataTransfer();
       held.setData("text/uri-list", "http://evil.example/a.png");
       held.setData("text/plain", "http://evil.example/a.png");
       const event = { dataTransfer: held, bubbles: true, cancelable: true };
-      document.getElementById("drop").dispatchEvent(new DragEvent("drop", event));
+      return ["drop", "pages"].map((id) => {
+        const drop = new DragEvent("drop", event);
+        document.getElementById(id).dispatchEvent(drop);
+        return drop.defaultPrevented;
+      });
     }""")
+    assert prevented == [True, False]  # a synthetic event has no default action; a field takes text
     expect(visited.page.locator("#start")).to_be_visible()
     assert visited.asked == before
 
@@ -171,12 +176,12 @@ def test_the_policy_holds_in_the_browser(browser, server):
 def test_the_page_cannot_be_framed(browser, server):
     page = browser.new_page()
     page.goto(f"{server.url}/docs")
-    page.evaluate("""() => {
-      const frame = document.createElement("iframe");
-      frame.src = "/";
-      document.body.append(frame);
-    }""")
-    page.wait_for_timeout(500)
+    with page.expect_console_message(lambda message: "frame-ancestors" in message.text):
+        page.evaluate("""() => {
+          const frame = document.createElement("iframe");
+          frame.src = "/";
+          document.body.append(frame);
+        }""")
     assert not any(frame.query_selector("#drop") for frame in page.frames)
     page.close()
 

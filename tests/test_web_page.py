@@ -27,7 +27,6 @@ NOT_TOLD = {  # the page never calls for these
     "method_not_allowed": "it uses the methods there are",
     "not_acceptable": "it does not call /read",
     "unsupported_media_type": "the browser writes the form",
-    "job_not_found": "it deletes its jobs itself",
     "job_unfinished": "it asks for the result of jobs that are done",
     "job_without_result": "the same",
 }

@@ -127,10 +127,25 @@ def test_an_option_that_does_not_fit_is_explained_and_corrected(admitted):
     expect(page.locator("[role=option]")).to_have_text(TRUTH["line.png"], timeout=30_000)
 
 
+def test_the_option_that_does_not_fit_gets_the_focus(admitted):
+    admitted.page.get_by_text("Options").click()
+    admitted.page.locator("#dpi").fill("5")
+    admitted.drop(LINE)
+    expect(admitted.page.get_by_role("alert")).to_contain_text("dpi")
+    expect(admitted.page.locator("#dpi")).to_be_focused()
+
+
 def test_a_page_that_is_too_large_stands_beside_those_that_were_read(admitted):
     data = with_page(drawn(text_page, text_page), MediaBox=[0, 0, 14_000, 14_000])
     admitted.read(data, "mixed.pdf", PDF)
-    expect(admitted.page.locator("#shown-text")).to_contain_text("Page 1 was not read")
+    shown = admitted.page.locator("#shown-text")
+    expect(shown).to_contain_text("Page 1 was not read")
+    expect(shown).to_contain_text("The picture has too many pixels.")
+    expect(shown.locator("q")).not_to_be_empty()
+    admitted.page.get_by_role("button", name="中文").click()
+    expect(shown).to_contain_text("图片像素太多。")
+    admitted.page.get_by_role("button", name="English").click()
+    expect(admitted.page.locator("#rest")).to_be_hidden()  # it would not be read next time
     admitted.page.get_by_role("button", name="Next page").click()
     expect(admitted.page.locator("[role=option]").first).to_contain_text("quick brown fox")
 

@@ -1,6 +1,7 @@
 // The lines of a page as text: blocks, rows and tables, each line to be pointed at and chosen.
 
-import { say } from "./words.js";
+import { ADVICE, known } from "./advice.js";
+import { language, say } from "./words.js";
 
 const DOUBTFUL = 0.8; // a lower score is shown
 
@@ -121,9 +122,17 @@ function nothing(entry) {
   if (!("code" in entry)) return element("p", "nothing", say("noText"));
   const note = element("div", "nothing");
   note.append(element("p", "", say("pageUnread", { number: entry.number })));
-  const reason = element("p", "note", entry.error);
-  reason.lang = "en";
-  note.append(reason);
+  note.append(...ADVICE[language()][known(entry.code)].map((sentence) => element("p", "note", sentence)));
+  note.append(quoted(entry.error));
+  return note;
+}
+
+/** A note with what the service says, in its own words. */
+export function quoted(sentence) {
+  const note = element("p", "note", `${say("fromService")} `);
+  const quote = element("q", "", sentence);
+  quote.lang = "en";
+  note.append(quote);
   return note;
 }
 

@@ -37,6 +37,12 @@ export function chosen() {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== ""));
 }
 
+/** The option that a sentence of the service begins with; undefined: none of the form's. */
+export function named(sentence) {
+  const name = /^\w+/.exec(sentence)?.[0];
+  return [...find("chosen").elements].some((field) => field.name === name) ? name : undefined;
+}
+
 /** Open the options at one of them. */
 export function openAt(name) {
   find("options").open = true;

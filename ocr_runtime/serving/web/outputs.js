@@ -1,5 +1,6 @@
 // Pages -> what is copied and saved: text, JSON; the service makes Markdown and PDFs.
 
+import { MOST_IN_VAIN, ranges } from "./reading.js";
 import { Refusal } from "./service.js";
 
 /** The text of pages as the service's `/text` writes it. */
@@ -24,15 +25,45 @@ export function jsonOf(entries) {
   return text.replace(/\[\n\s+(-?[\d.e+-]+),\n\s+(-?[\d.e+-]+)\n\s+\]/g, "[$1, $2]");
 }
 
-/** Pages as Markdown: the service's, asked for in as many parts as reading took. */
-export async function markdownOf(service, rounds) {
-  const parts = [];
-  for (const pages of rounds) {
-    const text = await service.text("./markdown", rounds.length > 1 ? { pages } : {});
-    // From its second page on a part names each page; so do the further parts as a whole.
-    parts.push(parts.length ? `\n<!-- page ${Number.parseInt(pages, 10)} -->\n\n${text}` : text);
+/**
+ * Pages as the service's `/markdown` writes them. It is asked in as many parts as reading took, and
+ * once more for the pages for which a part leaves no time.
+ *
+ * @param entries of the pages that were read, or the errors in their place
+ * @param rounds numbers of the pages that each request has read
+ * @throws Refusal if a page cannot be had that was read before
+ */
+export async function markdownOf(service, entries, rounds) {
+  const parts = new Map(); // a page's number -> its Markdown
+  for (const entry of entries) if ("code" in entry) parts.set(entry.number, unreadPage(entry));
+  const asked = [...rounds];
+  for (let inVain = 0; asked.length; ) {
+    const numbers = asked.shift();
+    const text = await service.text("./markdown", { pages: ranges(numbers) });
+    const late = [];
+    for (const [number, part] of partsOf(text, numbers[0])) {
+      // The service writes ">" in front of nothing that was read.
+      if (part.startsWith(`> page ${number} was not read: `)) late.push(number);
+      else parts.set(number, part);
+    }
+    inVain = late.length < numbers.length ? 0 : inVain + 1;
+    if (inVain >= MOST_IN_VAIN) throw new Refusal("timeout");
+    if (late.length) asked.unshift(late);
   }
-  return parts.join("");
+  const sorted = [...parts].sort(([one], [other]) => one - other);
+  return sorted
+    .map(([number, part], at) => (at ? `\n<!-- page ${number} -->\n\n${part}` : part))
+    .join("");
+}
+
+const unreadPage = ({ number, error }) => `> page ${number} was not read: ${error}\n`;
+
+/** Split Markdown into its pages: [number, text]; the first is not named in it. */
+function partsOf(text, first) {
+  const [begin, ...rest] = text.split(/\n<!-- page (\d+) -->\n\n/);
+  const parts = [[first, begin]];
+  for (let at = 0; at < rest.length; at += 2) parts.push([Number(rest[at]), rest[at + 1]]);
+  return parts;
 }
 
 /** Put text on the clipboard. Over plain HTTP browsers offer only the older way. */

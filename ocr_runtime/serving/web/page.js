@@ -14,6 +14,7 @@ const viewer = new Viewer();
 let service = { keys: false, jobs: false, max_body_mb: Infinity, orientation: "auto", layout: "auto" };
 let opened = null; // the `Document` that is shown
 let stopper = null; // ends what is under way
+let stopped = false; // whether a person ended the reading
 let step = null; // key and values of the line that says how far it is
 
 /** Say in one line how far it is; null: nothing is under way. */
@@ -31,23 +32,47 @@ function announce(key, values = {}) {
   find("said").textContent = say(key, values);
 }
 
+/** Offer to read the pages that were not read, unless a problem offers it or something is under way. */
+function showRest() {
+  const offers = opened && !opened.complete && !stopper && !find("problem").querySelector("button");
+  find("rest").hidden = !offers;
+  if (!offers) return;
+  const { total, counts: { pages } } = opened;
+  const parts = [stopped && say("stopped"), total && say("readSoFar", { pages, total })];
+  find("unread").textContent = parts.filter(Boolean).join(" ");
+  find("read-rest").textContent = say(pages ? "readRest" : "tryAgain");
+}
+
+/** Bring the keyboard's focus to the heading, if it is on something that is about to disappear. */
+function leave(...ids) {
+  if (ids.some((id) => find(id).contains(document.activeElement))) find("name").focus();
+}
+
 /** Do something that takes time; what goes wrong is shown, with a way to try again. */
 async function underWay(work, again) {
   stopper?.abort();
   const mine = new AbortController();
   stopper = mine;
+  leave("problem", "rest");
   problem.clear();
+  viewer.busy = true;
+  showRest();
   try {
     await work(mine.signal);
   } catch (error) {
     if (stopper !== mine) return;
-    if (isStop(error)) announce("stopped");
-    else explain(error, again);
+    if (isStop(error)) {
+      announce("stopped");
+      stopped ||= again === read;
+    } else explain(error, again);
   } finally {
     if (stopper === mine) {
       stopper = null;
+      leave("under-way");
       showStep(null);
       viewer.reading = false;
+      viewer.busy = false;
+      showRest();
     }
   }
 }
@@ -60,7 +85,8 @@ function explain(error, again) {
   problem.show(refusal, { megabytes: service.max_body_mb }, again && { label, run: again });
   if (refusal.status === 401) options.askForKey();
   else if (refusal.code.endsWith("password") || refusal.code === "password_required") options.openAt("password");
-  else if (["too_many_pages", "invalid_option"].includes(refusal.code)) options.openAt("pages");
+  else if (refusal.code === "too_many_pages") options.openAt("pages");
+  else if (refusal.code === "invalid_option") options.openAt(options.named(refusal.sentence) ?? "pages");
 }
 
 /** Settings of requests that belong to what is under way. */
@@ -96,6 +122,7 @@ function read() {
     showStep("sending", { name });
     announce("reading");
     viewer.reading = true;
+    stopped = false;
     await current.read(sending(signal), (done, total) => {
       if (total === null) showStep("readingSome", { done });
       else if (total > 1) showStep("readingPage", { done: Math.min(done + 1, total), total }, done / total);
@@ -103,7 +130,8 @@ function read() {
       viewer.update();
     });
     const { lines, pages } = current.counts;
-    announce(pages > 1 ? "done" : "doneOne", { lines, pages });
+    if (pages > 1) announce("done", { lines, pages });
+    else announce(lines === 1 ? "doneLine" : "doneOne", { lines });
   }, read);
 }
 
@@ -111,6 +139,7 @@ function read() {
 async function withWritten(what) {
   if (viewer.form !== "markdown" || opened.madeMarkdown !== null) {
     problem.clear();
+    showRest();
     await what(null).catch((error) => explain(error, null));
   } else {
     await underWay((signal) => {
@@ -145,6 +174,7 @@ function begin() {
   opened = null;
   problem.clear();
   showStep(null);
+  showRest();
   document.body.dataset.view = "start";
   find("start").hidden = false;
   for (const id of ["bar", "work", "again"]) find(id).hidden = true;
@@ -154,8 +184,15 @@ function begin() {
 function take(files) {
   const [file] = files;
   if (!file) return;
-  if (files.length > 1) announce("oneOfSeveral", { name: file.name });
   open(file);
+  const isOneOfSeveral = files.length > 1;
+  find("one-file").hidden = !isOneOfSeveral;
+  if (isOneOfSeveral) announce("oneOfSeveral", { name: file.name });
+  showOneFile();
+}
+
+function showOneFile() {
+  find("one-file").textContent = say("oneOfSeveral", { name: opened?.file.name });
 }
 
 function listenForFiles() {
@@ -185,15 +222,22 @@ function listenForFiles() {
   });
   addEventListener("drop", (event) => {
     find("veil").hidden = true;
-    if (!holdsFiles(event)) return;
-    event.preventDefault();
-    take([...event.dataTransfer.files]);
+    const isFiles = holdsFiles(event);
+    if (!isFiles && event.target.closest?.("input")) return; // a field takes text
+    event.preventDefault(); // browsers may follow a link that is dropped
+    if (isFiles) take([...event.dataTransfer.files]);
   });
 }
 
 function listen() {
+  const stopIfDisabled = (event) => {
+    if (event.target.closest("[aria-disabled=true]")) event.stopPropagation();
+  };
+  addEventListener("click", stopIfDisabled, { capture: true });
   listenForFiles();
+  addEventListener("pagehide", () => stopper?.abort()); // so that a job does not go on for nobody
   find("stop").addEventListener("click", () => stopper?.abort());
+  find("read-rest").addEventListener("click", read);
   find("copy").addEventListener("click", copy);
   find("save").addEventListener("click", () => withWritten((settings) => viewer.save(settings)));
   find("pdf").addEventListener("click", makePdf);
@@ -226,6 +270,8 @@ function change(wanted) {
   find("language").lang = wanted === "en" ? "zh-CN" : "en";
   options.label();
   problem.again();
+  showRest();
+  showOneFile();
   if (step) showStep(step.key, step.values, step.share);
   if (opened) viewer.update({ anew: true });
 }

@@ -1,7 +1,7 @@
 // The box that says what went wrong and what to do about it.
 
 import { ADVICE, known } from "./advice.js";
-import { element } from "./lines.js";
+import { element, quoted } from "./lines.js";
 import { language, say } from "./words.js";
 
 /** Shows one problem at a time in an element that screen readers announce. */
@@ -25,13 +25,7 @@ export class Problem {
     const box = element("div", "problem");
     const filled = what.replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? ""));
     box.append(element("p", "what", filled), element("p", "", advice));
-    if (refusal.sentence) {
-      const note = element("p", "note", `${say("fromService")} `);
-      const quoted = element("q", "", refusal.sentence);
-      quoted.lang = "en";
-      note.append(quoted);
-      box.append(note);
-    }
+    if (refusal.sentence) box.append(quoted(refusal.sentence));
     if (refusal.status >= 500 && refusal.requestId) {
       box.append(element("p", "note", say("requestId", { id: refusal.requestId })));
     }

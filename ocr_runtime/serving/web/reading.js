@@ -4,7 +4,17 @@ import { isStop, Refusal } from "./service.js";
 
 const START = 2; // depth of brackets around the entries of {"pages": [...]}
 
-const MOST_IN_VAIN = 2; // requests in a row that read no page, on a busy machine
+export const MOST_IN_VAIN = 2; // requests in a row that read no page, on a busy machine
+
+/** Codes that say what is wrong with one page, not with the request. */
+const OF_PAGES = [
+  "timeout",
+  "internal",
+  "image_too_large",
+  "page_too_slow",
+  "unsupported_image",
+  "unsupported_document",
+];
 
 /** Finds the entries in the text of a `PagesAnswer` while it arrives. */
 export class EntryParser {
@@ -50,18 +60,26 @@ export class EntryParser {
 
 /**
  * Read a document. The service skips pages for which a request leaves no time; these are asked for
- * in further requests, until two of these in a row read none.
+ * in further requests. Where two of these in a row read none, the first page is given up.
  *
  * @param service a `Service`
- * @param pages which are to be read, as the option `pages` takes them; "": all
+ * @param rest numbers of the pages that are to be read; null: those of the service's options
  * @param on.begun is called with the number of pages that the document has
  * @param on.entry is called with each page, as it comes
- * @param on.round is called with the pages that one request has read, as `pages` takes them
+ * @param on.round is called with the numbers of the pages that one request has read
  */
-export async function readDocument(service, pages, on) {
+export async function readDocument(service, rest, on) {
   let inVain = 0;
-  for (let wanted = pages; ; ) {
-    const answer = await service.post("./pages", wanted ? { pages: wanted } : {});
+  for (let wanted = rest; !wanted || wanted.length; ) {
+    let answer = null;
+    try {
+      answer = await service.post("./pages", wanted ? { pages: ranges(wanted) } : {});
+    } catch (error) {
+      // The only page of a request is refused where one of several has an error in its place.
+      if (wanted?.length !== 1 || !OF_PAGES.includes(error.code)) throw error;
+      on.entry({ number: wanted[0], code: error.code, error: error.sentence });
+      return;
+    }
     on.begun(Number(answer.headers.get("X-OCR-Pages") ?? 1));
     const late = [];
     const read = [];
@@ -70,19 +88,19 @@ export async function readDocument(service, pages, on) {
         if (entry.code === "timeout") {
           late.push(entry);
         } else {
-          read.push(entry.number);
+          if (!("code" in entry)) read.push(entry.number);
           on.entry(entry);
         }
       }
     } finally {
-      if (read.length) on.round(ranges(read));
+      if (read.length) on.round(read);
     }
     inVain = read.length ? 0 : inVain + 1;
-    if (!late.length || inVain >= MOST_IN_VAIN) {
-      late.forEach(on.entry);
-      return;
+    if (late.length && inVain >= MOST_IN_VAIN) {
+      on.entry(late.shift()); // it takes all the time, so the others go on without it
+      inVain = 0;
     }
-    wanted = ranges(late.map((entry) => entry.number));
+    wanted = late.map((entry) => entry.number);
   }
 }
 

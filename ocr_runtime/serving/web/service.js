@@ -3,11 +3,12 @@
 const TRIES_WHEN_BUSY = 6;
 const LONGEST_WAIT_SECONDS = 60;
 const POLL_MILLISECONDS = 1000;
+const MOST_FAILED_POLLS = 10; // in a row: a connection that comes back does not lose a job
 
 /** Why there is no answer, in the service's own words. */
 export class Refusal extends Error {
   /**
-   * @param code of the service, or "network", "cut_off", "wrong_key", "clipboard", "job_failed"
+   * @param code of the service, or "network", "cut_off", "cut_short", "wrong_key", "clipboard", "job_failed"
    * @param more status (0: no answer came), sentence, requestId, retryAfter in seconds
    */
   constructor(code, { status = 0, sentence = "", requestId = "", retryAfter = null } = {}) {
@@ -62,23 +63,36 @@ export class Service {
   }
 
   /** The answer of an output that takes longer than a request may, made as a job. */
-  async later(output, onProgress) {
-    const made = await body(await this.post(`./jobs?output=${output}`), "json");
+  async later(output, options, onProgress) {
+    const made = await body(await this.post(`./jobs?output=${output}`, options), "json");
     const path = `./jobs/${encodeURIComponent(made.id)}`;
     try {
       for (let job = made; ; ) {
         onProgress(job.pages_done, job.pages);
-        if (job.state === "done") return await body(await this.#send(`${path}/result`), "blob");
+        if (job.state === "done") return await this.#poll(`${path}/result`, "blob");
         if (job.state === "failed" || job.state === "cancelled") {
           throw new Refusal("job_failed", { sentence: job.errors.at(-1)?.error });
         }
         await pause(POLL_MILLISECONDS, this.signal);
-        job = await body(await this.#send(path), "json");
+        job = await this.#poll(path, "json");
       }
     } finally {
       // Whether it is done or not, nobody else wants it: ended, then forgotten.
       const gone = { method: "DELETE", headers: this.#headers(), keepalive: true };
       fetch(path, gone).then((first) => first.status === 200 && fetch(path, gone), () => {});
+    }
+  }
+
+  /** Ask for a body; again, if no answer comes or the server has a fault. */
+  async #poll(path, kind) {
+    for (let failed = 1; ; failed += 1) {
+      try {
+        return await body(await this.#send(path), kind);
+      } catch (error) {
+        const mayPass = error instanceof Refusal && (error.status === 0 || error.status >= 500);
+        if (!mayPass || failed > MOST_FAILED_POLLS) throw error;
+      }
+      await pause(POLL_MILLISECONDS, this.signal);
     }
   }
 
@@ -121,7 +135,7 @@ async function body(answer, kind) {
   try {
     return await answer[kind]();
   } catch (error) {
-    throw isStop(error) ? error : new Refusal("cut_off");
+    throw isStop(error) ? error : new Refusal("cut_short");
   }
 }
 

@@ -7,6 +7,8 @@ import { isStop } from "./service.js";
 import { say } from "./words.js";
 
 const find = (id) => document.getElementById(id);
+/** Let a button do something or not: `page.js` stops its clicks. It keeps the keyboard's focus. */
+const allow = (id, yes) => find(id).setAttribute("aria-disabled", String(!yes));
 const FORMS = ["text", "markdown", "json"];
 const FILES = {
   text: ["txt", "text/plain"],
@@ -25,6 +27,7 @@ export class Viewer {
   #chosen = -1;
   #pictures = null; // ends the request for a picture
   #reading = false;
+  #busy = false;
   #picture;
   #lines;
 
@@ -58,8 +61,15 @@ export class Viewer {
   /** Whether the document is being read. */
   set reading(yes) {
     this.#reading = yes;
+    if (yes && this.form === "markdown") this.form = "text"; // there are no pages in it yet
     this.#picture.scanning = yes && !this.#shown;
     if (!yes && this.#picture.isEmpty && !this.#shown) this.#picture.blank(say("noPicture"));
+    if (this.#document) this.update();
+  }
+
+  /** Whether something is under way, which another request would end. */
+  set busy(yes) {
+    this.#busy = yes;
     if (this.#document) this.update();
   }
 
@@ -69,14 +79,11 @@ export class Viewer {
     const entry = entries[this.#place] ?? null;
     if (entry !== this.#shown || anew) this.#showPage(entry, anew);
     find("turning").hidden = total < 2;
-    find("place").textContent = say("place", { place: entry ? entry.number : "–", count: total });
-    find("previous").disabled = this.#place <= 0;
-    find("next").disabled = this.#place >= entries.length - 1;
-    for (const id of ["copy", "save", "pdf"]) find(id).disabled = !entries.length;
-    // These ask the service once more, for the pages that were read.
-    if (this.#reading) for (const id of ["pdf", "tab-markdown"]) find(id).disabled = true;
-    else find("tab-markdown").disabled = !entries.length;
-    find("copy").textContent = say(total > 1 ? "copyAll" : "copy");
+    find("place").textContent = this.#placeLabel(entry);
+    allow("previous", this.#place > 0);
+    allow("next", this.#place < entries.length - 1);
+    allow("pdf", entries.length > 0 && !this.#busy);
+    find("copy").textContent = this.#copyLabel();
     this.#showForm();
   }
 
@@ -93,10 +100,8 @@ export class Viewer {
       find(`tab-${form}`).addEventListener("keydown", ({ key }) => {
         const way = { ArrowRight: 1, ArrowLeft: -1 }[key];
         if (!way) return;
-        const usable = FORMS.filter((each) => !find(`tab-${each}`).disabled);
-        const next = usable[(usable.indexOf(form) + way + usable.length) % usable.length];
+        const next = FORMS[(FORMS.indexOf(form) + way + FORMS.length) % FORMS.length];
         find(`tab-${next}`).focus();
-        this.#choseForm(next, underWay);
       });
     });
   }
@@ -113,6 +118,20 @@ export class Viewer {
   /** All pages in the form that is shown. */
   async #written(settings) {
     return this.form === "markdown" ? this.#document.markdown(settings) : this.#document[this.form];
+  }
+
+  #placeLabel(entry) {
+    const count = this.#document.total;
+    if (!entry) return say("place", { place: "–", count });
+    const { number } = entry;
+    const place = this.#document.placeOf(number);
+    return say(number === place ? "place" : "placeOfPage", { number, place, count });
+  }
+
+  #copyLabel() {
+    const { complete, counts, entries, total } = this.#document;
+    if (total < 2 || !entries.length) return say("copy");
+    return complete ? say("copyAll") : say("copySome", { pages: counts.pages, total });
   }
 
   #turn(way) {
@@ -132,13 +151,17 @@ export class Viewer {
   }
 
   #showForm() {
+    const { entries, madeMarkdown } = this.#document;
+    const isThere = entries.length > 0 && (madeMarkdown !== null || !this.#busy); // or can be made
+    allow("tab-markdown", isThere);
+    for (const id of ["copy", "save"]) allow(id, this.form === "markdown" ? isThere : entries.length > 0);
     for (const form of FORMS) {
       const isShown = form === this.form;
       find(`tab-${form}`).setAttribute("aria-selected", String(isShown));
       find(`tab-${form}`).tabIndex = isShown ? 0 : -1;
       find(`shown-${form}`).hidden = !isShown;
     }
-    if (this.form === "markdown") find("shown-markdown").textContent = this.#document.madeMarkdown ?? "";
+    if (this.form === "markdown") find("shown-markdown").textContent = madeMarkdown ?? "";
     if (this.form === "json") {
       find("shown-json").textContent = this.#shown ? jsonOf([this.#shown]) : "";
     }
