@@ -65,11 +65,13 @@ def test_the_output_of_a_url_stays_below_the_folder(url, name):
 
 
 def test_two_outputs_of_one_name_are_refused(tmp_path):
-    for name in ("x/1.png", "y/1.png"):
+    for name in ("x/1.png", "y/1.png", "X2/A.png", "y2/a.PNG"):
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).touch()
     with pytest.raises(UsageError, match=r"would both be written to 1\.png\.txt"):
         targets(tmp_path / "x", tmp_path / "y")
+    with pytest.raises(UsageError, match=r"would both be written to a\.PNG\.txt"):
+        targets(tmp_path / "X2", tmp_path / "y2")
 
 
 def opened(folder, **options):
@@ -124,10 +126,10 @@ def test_a_manifest_is_of_one_run_with_its_options(tmp_path):
 
 def test_what_is_left_to_read(tmp_path):
     outcomes = [
-        Outcome(target="ok.txt", source=""),
-        Outcome(target="deleted.txt", source=""),
-        Outcome(target="failed.txt", source="", code="unsupported_image"),
-        Outcome(target="passing.txt", source="", code="no_answer", transient=True),
+        Outcome(target="ok.txt", source="/in"),
+        Outcome(target="deleted.txt", source="/in"),
+        Outcome(target="failed.txt", source="/in", code="unsupported_image"),
+        Outcome(target="passing.txt", source="/in", code="no_answer", transient=True),
     ]
     (tmp_path / "ok.txt").touch()
     with opened(tmp_path) as manifest:
@@ -137,11 +139,24 @@ def test_what_is_left_to_read(tmp_path):
         def left(**retry: bool) -> list[str]:
             names = [*manifest.outcomes, "new.txt"]
             return [
-                name for name in names if is_left(Source("", name), manifest, tmp_path, **retry)
+                name for name in names if is_left(Source("/in", name), manifest, tmp_path, **retry)
             ]
 
         assert left(retry_failed=False) == ["deleted.txt", "passing.txt", "new.txt"]
         assert left(retry_failed=True) == ["deleted.txt", "failed.txt", "passing.txt", "new.txt"]
+
+
+@pytest.mark.parametrize("name", ["a.png.txt", "A.PNG.txt"])
+def test_an_output_of_another_file_is_not_taken_for_its_own(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.png.txt").touch()
+    with opened(tmp_path) as manifest:
+        manifest.record(Outcome(target="a.png.txt", source=Source("x/a.png", "").recorded))
+    with opened(tmp_path) as manifest:
+        same = Source(str(tmp_path / "x/a.png"), "a.png.txt")
+        assert not is_left(same, manifest, tmp_path, retry_failed=True)
+        with pytest.raises(UsageError, match=r"is the output of .*/x/a\.png: name another folder"):
+            is_left(Source("y/a.png", name), manifest, tmp_path, retry_failed=False)
 
 
 def test_a_draft_is_seen_whole_or_not_at_all(tmp_path):

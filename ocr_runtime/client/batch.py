@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from ocr_runtime.client.errors import FileFailed, RunEnded
+from ocr_runtime.client.errors import FileFailed, RunEnded, UsageError
 from ocr_runtime.client.fetching import Fetcher
 from ocr_runtime.client.manifest import Draft, Manifest, Outcome
 from ocr_runtime.client.readers import Reader
@@ -26,10 +26,17 @@ def is_left(source: Source, manifest: Manifest, out: Path, *, retry_failed: bool
         manifest: of earlier runs.
         out: folder of the outputs.
         retry_failed: whether files that failed are read again.
+
+    Raises:
+        UsageError: its output is that of another file.
     """
-    outcome = manifest.outcomes.get(source.target)
+    outcome = manifest.outcome(source.target)
     if outcome is None:
         return True
+    if outcome.source != source.recorded:
+        raise UsageError(
+            f"{out / source.target} is the output of {outcome.source}: name another folder"
+        )
     if not outcome.is_ok:
         return retry_failed or outcome.transient
     return not (out / source.target).exists()  # it was deleted
@@ -87,7 +94,7 @@ class Batch:
             except FileFailed as exc:
                 outcome = Outcome(
                     target=source.target,
-                    source=source.name,
+                    source=source.recorded,
                     code=exc.code,
                     error=str(exc),
                     transient=exc.transient,
@@ -113,7 +120,7 @@ class Batch:
             raise RunEnded(f"{self._out / source.target}: {exc.strerror}") from exc
         return Outcome(
             target=source.target,
-            source=source.name,
+            source=source.recorded,
             bytes=size,
             pages=reading.pages,
             unread=reading.unread,

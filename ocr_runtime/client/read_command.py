@@ -230,7 +230,7 @@ def _read_to_folder(arguments: argparse.Namespace, options: DocumentOptions) -> 
                 with bar:
                     asyncio.run(_read_all(left, reader, manifest, bar, arguments))
         finally:
-            outcomes = [manifest.outcomes.get(source.target) for source in found.sources]
+            outcomes = [manifest.outcome(source.target) for source in found.sources]
             _summarise([each for each in outcomes if each], len(found.sources), found.left_out)
     return int(any(each is None or not each.is_ok or each.unread for each in outcomes))
 

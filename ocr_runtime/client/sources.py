@@ -46,6 +46,11 @@ class Source:
     def is_url(self) -> bool:
         return bool(_URL.match(self.name))
 
+    @property
+    def recorded(self) -> str:
+        """What outcomes call it: the same wherever the command is run."""
+        return self.name if self.is_url else os.path.abspath(self.name)  # noqa: PTH100, links stay
+
 
 @dataclass(frozen=True, slots=True)
 class Listing:
@@ -129,9 +134,10 @@ def _name_of_url(url: str) -> str:
 
 
 def _check_names(sources: Sequence[Source]) -> None:
+    """Refuse two outputs of one name; there are file systems where `A` and `a` are one."""
     named: dict[str, Source] = {}
     for source in sources:
-        other = named.setdefault(source.target, source)
+        other = named.setdefault(source.target.casefold(), source)
         if other is not source:
             raise UsageError(
                 f"{other.name} and {source.name} would both be written to {source.target}: "
