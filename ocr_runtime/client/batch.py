@@ -25,7 +25,7 @@ def is_left(source: Source, manifest: Manifest, out: Path, *, retry_failed: bool
         source: the file.
         manifest: of earlier runs.
         out: folder of the outputs.
-        retry_failed: whether files that failed are read again.
+        retry_failed: whether files that failed, or of which pages did, are read again.
 
     Raises:
         UsageError: its output is that of another file.
@@ -39,6 +39,8 @@ def is_left(source: Source, manifest: Manifest, out: Path, *, retry_failed: bool
         )
     if not outcome.is_ok:
         return retry_failed or outcome.transient
+    if outcome.unread and retry_failed:
+        return True
     return not (out / source.target).exists()  # it was deleted
 
 

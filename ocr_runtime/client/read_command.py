@@ -75,7 +75,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--retry-failed",
         action="store_true",
-        help="read again what failed in earlier runs with this --out",
+        help="read again the files that failed, or of which pages did, in earlier runs with this "
+        "--out",
     )
     parser.add_argument(
         "--concurrency",
