@@ -9,8 +9,10 @@ import pytest
 
 from ocr_runtime.client.batch import is_left
 from ocr_runtime.client.errors import UsageError
+from ocr_runtime.client.main import parser
 from ocr_runtime.client.manifest import Draft, Manifest, Outcome
-from ocr_runtime.client.over_http import retry_after
+from ocr_runtime.client.over_http import OverHTTP, retry_after
+from ocr_runtime.client.reading_options import given_options
 from ocr_runtime.client.sources import Source, _walk, listed
 from ocr_runtime.client.window import Window
 
@@ -62,6 +64,49 @@ def test_outputs_are_not_read(tmp_path):
 )
 def test_the_output_of_a_url_stays_below_the_folder(url, name):
     assert targets(url) == [name]
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://user:secret@host/a.png", "https://host/a.png?key=secret", "http://host/a.png#secret"],
+)
+def test_secrets_of_a_url_are_not_told(url):
+    source = Source(url, "")
+    assert source.recorded == source.told == url.partition(":")[0] + "://host/a.png"
+    with pytest.raises(UsageError) as refused:
+        targets(url, url)
+    assert "secret" not in str(refused.value)
+    with pytest.raises(UsageError, match="it must be like") as refused:
+        over_http(url.replace("http", "ftp", 1))
+    assert "secret" not in str(refused.value)
+
+
+def test_an_address_that_is_damaged_is_refused():
+    with pytest.raises(UsageError, match="an address is damaged"):
+        targets("http://user:secret@[::1/x.png")
+
+
+def over_http(address: str = "http://localhost:3000", **changed: object) -> OverHTTP:
+    given = {"fields": {}, "key": "", "timeout_seconds": 5, "retries": 0, "most": 8} | changed
+    return OverHTTP(address, "text", **given)
+
+
+@pytest.mark.parametrize("key", ["secret\x00", "secr\ret", "secret\u00e9"])
+def test_a_key_that_cannot_be_sent_is_refused_and_not_told(key):
+    with pytest.raises(UsageError, match="must be printable ASCII") as refused:
+        over_http(key=key)
+    assert "secr" not in str(refused.value)
+
+
+def test_spaces_around_a_key_are_dropped():
+    assert over_http(key=" secret\r\n")._client.headers["X-API-Key"] == "secret"
+
+
+def test_a_password_may_be_in_the_environment(monkeypatch):
+    monkeypatch.setenv("RAPIDOCR_PASSWORD", "sesame")
+    for more, password in (([], "sesame"), (["--password", "other"], "other")):
+        arguments = parser(["read"]).parse_args(["read", "a.pdf", *more])
+        assert given_options(arguments).password == password
 
 
 def test_two_outputs_of_one_name_are_refused(tmp_path):

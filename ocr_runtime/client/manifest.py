@@ -27,7 +27,7 @@ class Outcome:
 
     Args:
         target: name of its output.
-        source: its absolute path, or its URL.
+        source: its absolute path, or its URL without user, password and query.
         code: "ok", or why it was not read.
         error: the same as a sentence.
         transient: whether the next run tries again unasked.

@@ -20,6 +20,7 @@ import httpx
 
 from ocr_runtime.client.errors import FileFailed, RunEnded, UsageError
 from ocr_runtime.client.readers import Reading, write
+from ocr_runtime.client.sources import without_secrets
 from ocr_runtime.client.unread import unread_pages
 from ocr_runtime.client.window import Window
 
@@ -46,7 +47,7 @@ class OverHTTP:
         most: how many requests at once at most.
 
     Raises:
-        UsageError: the address is none.
+        UsageError: the address is none, or the key cannot be sent.
     """
 
     def __init__(
@@ -66,9 +67,14 @@ class OverHTTP:
         except httpx.InvalidURL:
             usable = False
         if not usable:
-            raise UsageError(f"--address {address}: it must be like http://localhost:3000")
+            raise UsageError(
+                f"--address {without_secrets(address)}: it must be like http://localhost:3000"
+            )
+        key = key.strip()  # a file's end of line
+        if not (key.isascii() and key.isprintable()):
+            raise UsageError("the API key (--key, RAPIDOCR_KEY) must be printable ASCII")
         self.window = Window(start=os.cpu_count() or 1, most=most)
-        self._address = address
+        self._address = without_secrets(address)
         self._url = url
         self._output = output
         self._fields = dict(fields)
@@ -159,7 +165,7 @@ class OverHTTP:
         if status in (401, 403):
             raise RunEnded(f"{code}: {sentence} (--key, RAPIDOCR_KEY)")
         if status in (404, 405):
-            raise RunEnded(f"{self._url} is no address of this service: {code}: {sentence}")
+            raise RunEnded(f"{self._address} is no address of this service: {code}: {sentence}")
         return FileFailed(code, sentence, transient=status in _REFUSED | _LOST)
 
 

@@ -188,12 +188,12 @@ def _read_to_stdout(arguments: argparse.Namespace, options: DocumentOptions) -> 
         try:
             reading = asyncio.run(_read_one(source, data, reader, output, arguments.max_mb))
         except FileFailed as exc:
-            _say(f"{exc.code}  {source.name}: {exc}")
+            _say(f"{exc.code}  {source.told}: {exc}")
             return 1
         output.seek(0)
         shutil.copyfileobj(output, sys.stdout.buffer)
     if reading.unread:
-        _say(f"pages {_numbers(reading.unread)} not read  {source.name}")
+        _say(f"pages {_numbers(reading.unread)} not read  {source.told}")
     return int(bool(reading.unread))
 
 
