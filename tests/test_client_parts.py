@@ -4,14 +4,17 @@ import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from typing import IO
 
 import pytest
 
-from ocr_runtime.client.batch import is_left
+from ocr_runtime.client.batch import Batch, is_left
 from ocr_runtime.client.errors import UsageError
+from ocr_runtime.client.fetching import Fetcher
 from ocr_runtime.client.main import parser
 from ocr_runtime.client.manifest import Draft, Manifest, Outcome
 from ocr_runtime.client.over_http import OverHTTP, retry_after
+from ocr_runtime.client.readers import Reader, Reading
 from ocr_runtime.client.reading_options import given_options
 from ocr_runtime.client.sources import Source, _walk, listed
 from ocr_runtime.client.window import Window
@@ -205,6 +208,54 @@ def test_an_output_of_another_file_is_not_taken_for_its_own(name, tmp_path, monk
         assert not is_left(same, manifest, tmp_path, retry_failed=True)
         with pytest.raises(UsageError, match=r"is the output of .*/x/a\.png: name another folder"):
             is_left(Source("y/a.png", name), manifest, tmp_path, retry_failed=False)
+
+
+class Echo:
+    """Answers with the bytes of a file."""
+
+    def __init__(self) -> None:
+        self.window = Window(start=1, most=1)
+
+    async def read(self, data: bytes, into: IO[bytes]) -> Reading:
+        into.write(data)
+        return Reading(pages=1)
+
+    async def close(self) -> None:
+        pass
+
+
+def read_all(folder, manifest: Manifest, reader: Reader) -> None:
+    async def read() -> None:
+        fetcher = Fetcher(max_mb=1)
+        batch = Batch(
+            reader=reader,
+            fetcher=fetcher,
+            manifest=manifest,
+            out=manifest.path.parent,
+            on_outcome=lambda _: None,
+        )
+        try:
+            await batch.read(listed([str(folder)], suffix=".txt", out=None).sources)
+        finally:
+            await fetcher.close()
+
+    asyncio.run(read())
+
+
+def test_an_output_that_cannot_have_its_name_is_one_files_failure(tmp_path):
+    for name in ("a/1.png", "b.png", "c.png"):
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / name).write_text(name)
+    (tmp_path / "out/b.png.txt/x").mkdir(parents=True)
+    (tmp_path / "out/a").touch()
+    with opened(tmp_path / "out") as manifest:
+        read_all(tmp_path / "in", manifest, Echo())
+        codes = {name: outcome.code for name, outcome in manifest.outcomes.items()}
+    assert codes == {
+        "a/1.png.txt": "name_unusable",
+        "b.png.txt": "name_unusable",
+        "c.png.txt": "ok",
+    }
 
 
 def test_a_draft_is_seen_whole_or_not_at_all(tmp_path):

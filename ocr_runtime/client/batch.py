@@ -17,6 +17,8 @@ from ocr_runtime.client.manifest import Draft, Manifest, Outcome
 from ocr_runtime.client.readers import Reader
 from ocr_runtime.client.sources import Source
 
+_NO_FILE_CAN_BE_WRITTEN = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG}
+
 
 def is_left(source: Source, manifest: Manifest, out: Path, *, retry_failed: bool) -> bool:
     """Whether a file is to be read in this run.
@@ -117,9 +119,13 @@ class Batch:
                 reading = await self._reader.read(data, draft.file)
                 size = draft.commit()
         except OSError as exc:
+            if exc.errno in _NO_FILE_CAN_BE_WRITTEN:
+                raise RunEnded(f"{self._out / source.target}: {exc.strerror}") from exc
             if exc.errno == errno.ENAMETOOLONG:
                 raise FileFailed("name_too_long", "The name of its output is too long.") from exc
-            raise RunEnded(f"{self._out / source.target}: {exc.strerror}") from exc
+            raise FileFailed(
+                "name_unusable", f"Its output cannot have its name: {exc.strerror}."
+            ) from exc
         return Outcome(
             target=source.target,
             source=source.recorded,
