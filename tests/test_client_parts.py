@@ -7,9 +7,10 @@ from email.utils import format_datetime
 from typing import IO
 
 import pytest
+from serving import free_port
 
-from ocr_runtime.client.batch import Batch, is_left
-from ocr_runtime.client.errors import UsageError
+from ocr_runtime.client.batch import Batch, files_left, is_left
+from ocr_runtime.client.errors import RunEnded, UsageError
 from ocr_runtime.client.fetching import Fetcher
 from ocr_runtime.client.main import parser
 from ocr_runtime.client.manifest import Draft, Manifest, Outcome
@@ -256,6 +257,25 @@ def test_an_output_that_cannot_have_its_name_is_one_files_failure(tmp_path):
         "b.png.txt": "name_unusable",
         "c.png.txt": "ok",
     }
+
+
+def test_files_without_an_answer_are_recorded_before_they_end_the_run(tmp_path):
+    for name in "abcde":
+        (tmp_path / "in").mkdir(exist_ok=True)
+        (tmp_path / "in" / name).with_suffix(".png").write_text(name)
+    reader = over_http(f"http://127.0.0.1:{free_port()}", most=1)
+    with opened(tmp_path / "out") as manifest:
+        with pytest.raises(RunEnded, match="does not answer"):
+            read_all(tmp_path / "in", manifest, reader)
+        found = {name: (each.code, each.transient) for name, each in manifest.outcomes.items()}
+        left = files_left(
+            listed([str(tmp_path / "in")], suffix=".txt", out=None).sources,
+            manifest,
+            tmp_path / "out",
+            retry_failed=False,
+        )
+    assert found == dict.fromkeys(["a.png.txt", "b.png.txt", "c.png.txt"], ("no_answer", True))
+    assert "".join(source.target[0] for source in left) == "deabc"
 
 
 def test_a_draft_is_seen_whole_or_not_at_all(tmp_path):

@@ -46,6 +46,17 @@ def is_left(source: Source, manifest: Manifest, out: Path, *, retry_failed: bool
     return not (out / source.target).exists()  # it was deleted
 
 
+def files_left(
+    sources: Iterable[Source], manifest: Manifest, out: Path, *, retry_failed: bool
+) -> list[Source]:
+    """List the files to be read in this run, see `is_left`.
+
+    Those without an outcome come first: what ended an earlier run cannot keep them from being read.
+    """
+    left = [each for each in sources if is_left(each, manifest, out, retry_failed=retry_failed)]
+    return sorted(left, key=lambda source: manifest.outcome(source.target) is not None)
+
+
 class Batch:
     """Reads files into a folder.
 
@@ -76,7 +87,7 @@ class Batch:
         """Read files, as many at once as the reader takes.
 
         Raises:
-            RunEnded: no file can be read; those that were begun are not recorded.
+            RunEnded: no file can be read; the others that were begun are not recorded.
         """
         window = self._reader.window
         try:
@@ -92,10 +103,12 @@ class Batch:
 
     async def _read_one(self, source: Source) -> None:
         start = time.monotonic()
+        ends_run = ""
         try:
             try:
                 outcome = await self._outcome(source, start)
             except FileFailed as exc:
+                ends_run = exc.ends_run
                 outcome = Outcome(
                     target=source.target,
                     source=source.recorded,
@@ -109,6 +122,8 @@ class Batch:
             except OSError as exc:
                 raise RunEnded(f"{self._manifest.path}: {exc.strerror}") from exc
             self._on_outcome(outcome)
+            if ends_run:
+                raise RunEnded(ends_run)
         finally:
             self._reader.window.leave()
 

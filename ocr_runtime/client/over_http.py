@@ -30,8 +30,9 @@ _MOST_WAIT_SECONDS = 120.0
 """Longest `Retry-After` that is waited for."""
 _PATIENCE_SECONDS = 1200.0
 """How long a file is refused before it is given up."""
-_NOT_ANSWERED = 10
-"""Files in a row without an answer, after which the run ends."""
+_NOT_ANSWERED = range(3, 11)
+"""Files in a row without an answer, after which the run ends: as many as are sent at once, but more
+than the two that may each end a worker of the service."""
 
 
 class OverHTTP:
@@ -142,12 +143,17 @@ class OverHTTP:
         output.seek(0, os.SEEK_END)
         return found
 
-    def _no_answer(self, error: Exception) -> FileFailed | RunEnded:
+    def _no_answer(self, error: Exception) -> FileFailed:
         reason = str(error) or type(error).__name__
         self._unanswered += 1
-        if self._unanswered >= min(_NOT_ANSWERED, int(self.window.limit)):
-            return RunEnded(f"{self._address} does not answer: {reason}")
-        return FileFailed("no_answer", f"The service did not answer: {reason}.", transient=True)
+        most = max(_NOT_ANSWERED[0], min(_NOT_ANSWERED[-1], int(self.window.limit)))
+        ended = self._unanswered >= most
+        return FileFailed(
+            "no_answer",
+            f"The service did not answer: {reason}.",
+            transient=True,
+            ends_run=f"{self._address} does not answer: {reason}" if ended else "",
+        )
 
     def _failure(self, response: httpx.Response) -> FileFailed:
         """Tell why a file was not read.

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from ocr_runtime.client.batch import Batch, is_left
+from ocr_runtime.client.batch import Batch, files_left
 from ocr_runtime.client.errors import FileFailed, UsageError
 from ocr_runtime.client.fetching import Fetcher
 from ocr_runtime.client.manifest import Manifest, Outcome
@@ -219,11 +219,7 @@ def _read_to_folder(arguments: argparse.Namespace, options: DocumentOptions) -> 
     found = listed(sources, suffix=_SUFFIXES[arguments.to], out=out)
     kept = options.model_dump(exclude_none=True, exclude={"password"})
     with Manifest(out, to=arguments.to, options=kept) as manifest:
-        left = [
-            source
-            for source in found.sources
-            if is_left(source, manifest, out, retry_failed=arguments.retry_failed)
-        ]
+        left = files_left(found.sources, manifest, out, retry_failed=arguments.retry_failed)
         try:
             if left:
                 reader = _reader(arguments, options)
