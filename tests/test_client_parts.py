@@ -12,7 +12,7 @@ from serving import free_port
 from ocr_runtime.client.batch import Batch, files_left, is_left
 from ocr_runtime.client.errors import RunEnded, UsageError
 from ocr_runtime.client.fetching import Fetcher
-from ocr_runtime.client.main import parser
+from ocr_runtime.client.main import main, parser
 from ocr_runtime.client.manifest import Draft, Manifest, Outcome
 from ocr_runtime.client.over_http import OverHTTP, retry_after
 from ocr_runtime.client.readers import Reader, Reading
@@ -276,6 +276,22 @@ def test_files_without_an_answer_are_recorded_before_they_end_the_run(tmp_path):
         )
     assert found == dict.fromkeys(["a.png.txt", "b.png.txt", "c.png.txt"], ("no_answer", True))
     assert "".join(source.target[0] for source in left) == "deabc"
+
+
+@pytest.mark.parametrize("wrong", ["--address=localhost:3000", "--key=\u00e9"])
+def test_wrong_arguments_leave_no_options_that_a_later_run_must_have(wrong, tmp_path, capsys):
+    (tmp_path / "a.png").touch()
+    out = tmp_path / "out"
+    arguments = ["read", str(tmp_path / "a.png"), "--out", str(out)]
+    assert main([*arguments, "--address", "http://localhost", wrong]) == 2
+    assert "0 read" not in capsys.readouterr().err
+    more = ["--dpi", "100", "--address", f"http://127.0.0.1:{free_port()}"]
+    assert main([*arguments, *more]) == 1
+    assert json.loads((out / "manifest.text.jsonl").read_text().splitlines()[1])["code"] == (
+        "empty_file"
+    )
+    assert main([*arguments, "--address", "localhost:3000"]) == 2  # other options, and recorded
+    assert "begun with other options" in capsys.readouterr().err
 
 
 def test_a_draft_is_seen_whole_or_not_at_all(tmp_path):

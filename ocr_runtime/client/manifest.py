@@ -84,6 +84,11 @@ class Manifest:
         self._append(asdict(outcome))
         self.outcomes[outcome.target.casefold()] = outcome
 
+    def withdraw(self) -> None:
+        """Take the options back where no file was recorded: a later run may have others."""
+        if not self.outcomes:
+            self._file.truncate(0)
+
     def outcome(self, target: str) -> Outcome | None:
         """Return the last outcome of a target, however its name is capitalised."""
         return self.outcomes.get(target.casefold())

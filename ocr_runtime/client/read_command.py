@@ -26,7 +26,7 @@ from ocr_runtime.client.sources import Source, listed
 from ocr_runtime.client.window import MOST_AT_ONCE
 from ocr_runtime.serving.endpoints import ENDPOINTS, Endpoint
 from ocr_runtime.serving.requests import DocumentOptions
-from ocr_runtime.settings import Settings
+from ocr_runtime.settings import Settings, SettingsError
 
 _SUFFIXES = {
     "text": ".txt",
@@ -221,8 +221,12 @@ def _read_to_folder(arguments: argparse.Namespace, options: DocumentOptions) -> 
     with Manifest(out, to=arguments.to, options=kept) as manifest:
         left = files_left(found.sources, manifest, out, retry_failed=arguments.retry_failed)
         try:
-            if left:
-                reader = _reader(arguments, options)
+            reader = _reader(arguments, options) if left else None
+        except (UsageError, SettingsError):
+            manifest.withdraw()
+            raise
+        try:
+            if reader is not None:
                 bar = ProgressBar(len(found.sources), done=len(found.sources) - len(left))
                 with bar:
                     asyncio.run(_read_all(left, reader, manifest, bar, arguments))
