@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import IO
 
+import httpx
 import pytest
 from serving import free_port
 
@@ -14,7 +15,7 @@ from ocr_runtime.client.errors import RunEnded, UsageError
 from ocr_runtime.client.fetching import Fetcher
 from ocr_runtime.client.main import main, parser
 from ocr_runtime.client.manifest import Draft, Manifest, Outcome
-from ocr_runtime.client.over_http import OverHTTP, retry_after
+from ocr_runtime.client.over_http import OverHTTP, refusal_wait, retry_after
 from ocr_runtime.client.readers import Reader, Reading
 from ocr_runtime.client.reading_options import given_options
 from ocr_runtime.client.sources import Source, _walk, listed
@@ -368,6 +369,35 @@ def test_the_window_lets_wait_who_has_no_place():
 )
 def test_retry_after_says_how_long_to_wait(header, seconds):
     assert retry_after(header) == seconds
+
+
+def answer(status: int, **given) -> httpx.Response:
+    return httpx.Response(
+        status, request=httpx.Request("POST", "http://localhost:3000/text"), **given
+    )
+
+
+@pytest.mark.parametrize("location", ["https://user:secret@host/text", "https://host/text?a=b"])
+def test_a_redirect_ends_the_run_and_names_the_address(location):
+    moved = answer(308, headers={"Location": location})
+    with pytest.raises(RunEnded) as ended:
+        over_http()._failure(moved)
+    assert str(ended.value) == ("http://localhost:3000 redirects to https://host: use that address")
+
+
+def test_a_proxy_that_waited_too_long_is_asked_again_but_not_the_service():
+    late = over_http()._failure(answer(504, text="<html>"))
+    assert (late.code, late.transient) == ("http_504", True)
+    sentence = {"code": "timeout", "error": "It took too long."}
+    late = over_http()._failure(answer(504, json=sentence))
+    assert (late.code, late.transient) == ("timeout", False)
+
+
+@pytest.mark.parametrize("header", ["0", "-5", "Wed, 21 Oct 2015 07:28:00 GMT", "0.1"])
+def test_a_refusal_is_never_answered_at_once(header):
+    waits = {refusal_wait(header) for _ in range(20)}
+    assert 0.5 <= min(waits) < max(waits) <= 0.625
+    assert 3 <= refusal_wait("3") <= 3.75
 
 
 def test_retry_after_may_be_a_date():

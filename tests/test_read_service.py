@@ -152,7 +152,9 @@ def listening(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(
-    "plan", [[503, 503], ["drop", "drop"], ["cut"], [502], [503, "drop", "cut", 429]], ids=str
+    "plan",
+    [[503, 503], ["drop", "drop"], ["cut"], [502], [504], [503, "drop", "cut", 429]],
+    ids=str,
 )
 def test_what_passes_is_tried_again(plan, server):
     handler = type("Planned", (Proxy,), {"upstream": server.url, "plan": [*plan], "seen": []})

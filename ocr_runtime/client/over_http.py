@@ -2,7 +2,8 @@
 
 POST /text ... -- 200 --> the output
                -- 429, 503 --> again, when `Retry-After` has passed
-               -- no answer, 408, 502 --> again, after a while, some times
+               -- no answer, 408, 502, 504 of a proxy --> again, after a while, some times
+               -- a redirect, a wrong key or address --> the run ends
                -- other --> the error
 """
 
@@ -23,9 +24,11 @@ from ocr_runtime.client.readers import Reading, write
 from ocr_runtime.client.sources import without_secrets
 from ocr_runtime.client.unread import unread_pages
 from ocr_runtime.client.window import Window
+from ocr_runtime.errors import Timeout
 
 _REFUSED = {429, 503}
-_LOST = {408, 502}
+_LOST = {408, 502, 504}
+_LEAST_WAIT_SECONDS = 0.5
 _MOST_WAIT_SECONDS = 120.0
 """Longest `Retry-After` that is waited for."""
 _PATIENCE_SECONDS = 1200.0
@@ -109,10 +112,10 @@ class OverHTTP:
                 failed = self._failure(response)
                 if response.status_code in _REFUSED:
                     self.window.refused(sent)
-                    wait = retry_after(response.headers.get("Retry-After"))
+                    wait = refusal_wait(response.headers.get("Retry-After"))
                     if time.monotonic() + wait - since > _PATIENCE_SECONDS:
                         raise failed
-                elif response.status_code in _LOST and lost < self._retries:
+                elif failed.transient and lost < self._retries:
                     lost += 1
                     wait = _backoff(lost)
                 else:
@@ -172,12 +175,22 @@ class OverHTTP:
             raise RunEnded(f"{code}: {sentence} (--key, RAPIDOCR_KEY)")
         if status in (404, 405):
             raise RunEnded(f"{self._address} is no address of this service: {code}: {sentence}")
-        return FileFailed(code, sentence, transient=status in _REFUSED | _LOST)
+        if response.has_redirect_location:
+            location = str(response.url.join(response.headers["Location"]))
+            base = without_secrets(location).removesuffix(f"/{self._output}")
+            raise RunEnded(f"{self._address} redirects to {base}: use that address")
+        transient = status in _REFUSED | _LOST and code != Timeout.code  # of the service itself
+        return FileFailed(code, sentence, transient=transient)
 
 
 def _backoff(times: int) -> float:
     """Return how long to wait, in seconds: twice as long each time, and never in step."""
     return min(30.0, 0.5 * 2.0 ** (times - 1)) * random.uniform(0.75, 1.25)  # noqa: S311
+
+
+def refusal_wait(header: str | None) -> float:
+    """Return how long to wait after a refusal, in seconds: as it asks, and never in step."""
+    return max(retry_after(header), _LEAST_WAIT_SECONDS) * random.uniform(1.0, 1.25)  # noqa: S311
 
 
 def retry_after(header: str | None) -> float:
