@@ -2,15 +2,20 @@
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import IO
 
 import httpx
 import pytest
-from serving import free_port
+from serving import ROOT, free_port
 
 from ocr_runtime.client.batch import Batch, files_left, is_left
+from ocr_runtime.client.begun import Begun
 from ocr_runtime.client.errors import RunEnded, UsageError
 from ocr_runtime.client.fetching import Fetcher
 from ocr_runtime.client.main import main, parser
@@ -226,7 +231,7 @@ class Echo:
         pass
 
 
-def read_all(folder, manifest: Manifest, reader: Reader) -> None:
+def read_all(folder, manifest: Manifest, reader: Reader, begun: Begun | None = None) -> None:
     async def read() -> None:
         fetcher = Fetcher(max_mb=1)
         batch = Batch(
@@ -235,9 +240,12 @@ def read_all(folder, manifest: Manifest, reader: Reader) -> None:
             manifest=manifest,
             out=manifest.path.parent,
             on_outcome=lambda _: None,
+            begun=begun,
         )
         try:
-            await batch.read(listed([str(folder)], suffix=".txt", out=None).sources)
+            sources = listed([str(folder)], suffix=".txt", out=None).sources
+            left = files_left(sources, manifest, manifest.path.parent, retry_failed=False)
+            await batch.read(left)
         finally:
             await fetcher.close()
 
@@ -258,6 +266,66 @@ def test_an_output_that_cannot_have_its_name_is_one_files_failure(tmp_path):
         "b.png.txt": "name_unusable",
         "c.png.txt": "ok",
     }
+
+
+class Crashing(Echo):
+    """Ends this process without a word, as a decoder does that crashes, two files at once."""
+
+    def __init__(self) -> None:
+        self.window = Window(start=2, most=2)
+
+    async def read(self, data: bytes, into: IO[bytes]) -> Reading:
+        if data.startswith(b"crash"):
+            os._exit(139)
+        return await super().read(data, into)
+
+
+def read_crashing(folder, out) -> None:
+    """A run; what it records stays, whether it crashes or not."""
+    with opened(out) as manifest, Begun(manifest.begun) as begun:
+        read_all(folder, manifest, Crashing(), begun)
+
+
+def test_a_file_that_ends_the_process_twice_is_given_up_and_no_other(tmp_path):
+    (tmp_path / "in").mkdir()
+    for name in ("a", "b", "crash-1", "crash-2", "d", "e"):
+        (tmp_path / f"in/{name}.png").write_text(name)
+    code = (
+        "import sys; from pathlib import Path; from test_client_parts import read_crashing; "
+        "read_crashing(*map(Path, sys.argv[1:]))"
+    )
+    codes = []
+    while codes[-1:] != [0] and len(codes) < 10:
+        ended = subprocess.run(
+            [sys.executable, "-c", code, tmp_path / "in", tmp_path / "out"],
+            env=os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"},
+            capture_output=True,
+            check=False,
+        )
+        assert ended.stderr == b""
+        codes.append(ended.returncode)
+    assert codes[0] == 139
+    assert codes[-1] == 0
+    with opened(tmp_path / "out") as manifest:
+        found = {name: outcome.code for name, outcome in manifest.outcomes.items()}
+        assert not manifest.begun.exists()
+    fine = dict.fromkeys([f"{name}.png.txt" for name in "abde"], "ok")
+    crashed = dict.fromkeys([f"crash-{number}.png.txt" for number in (1, 2)], "reader_crashed")
+    assert found == fine | crashed
+
+
+def test_a_run_that_ends_in_order_blames_no_file(tmp_path):
+    path = tmp_path / "manifest.text.begun"
+    with Begun(path) as begun:
+        begun.begin("a")
+    assert not path.exists()
+    path.write_text('+ "a"\n+ "b"\n- "b"\n+ "c')
+    with suppress(KeyboardInterrupt), Begun(path) as begun:
+        assert [begun.is_suspect(name) for name in "abc"] == [True, False, False]
+        begun.begin("a")
+        begun.begin("b")
+        raise KeyboardInterrupt
+    assert path.read_text() == '+ "a"\n'
 
 
 def test_files_without_an_answer_are_recorded_before_they_end_the_run(tmp_path):

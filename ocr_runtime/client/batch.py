@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from ocr_runtime.client.begun import Begun
 from ocr_runtime.client.errors import FileFailed, RunEnded, UsageError
 from ocr_runtime.client.fetching import Fetcher
 from ocr_runtime.client.manifest import Draft, Manifest, Outcome
@@ -66,6 +67,7 @@ class Batch:
         manifest: takes their outcomes.
         out: folder of the outputs.
         on_outcome: called with each outcome when it is recorded.
+        begun: told which files are being read; None: none of them can end this process.
     """
 
     def __init__(
@@ -76,28 +78,37 @@ class Batch:
         manifest: Manifest,
         out: Path,
         on_outcome: Callable[[Outcome], None],
+        begun: Begun | None = None,
     ) -> None:
         self._reader = reader
         self._fetcher = fetcher
         self._manifest = manifest
         self._out = out
         self._on_outcome = on_outcome
+        self._begun = begun
 
     async def read(self, sources: Iterable[Source]) -> None:
-        """Read files, as many at once as the reader takes.
+        """Read files, as many at once as the reader takes, and then the suspects one by one.
 
         Raises:
             RunEnded: no file can be read; the others that were begun are not recorded.
         """
         window = self._reader.window
+        suspects = []
         try:
             async with asyncio.TaskGroup() as tasks:
                 for source in sources:
+                    if self._begun and self._begun.is_suspect(source.target):
+                        suspects.append(source)
+                        continue
                     await window.enter()
                     tasks.create_task(self._read_one(source))
         except* RunEnded as group:
             ended = group.exceptions[0]
         else:
+            for source in suspects:
+                await window.enter()
+                await self._read_one(source)
             return
         raise ended
 
@@ -119,6 +130,8 @@ class Batch:
                 )
             try:
                 self._manifest.record(outcome)
+                if self._begun:
+                    self._begun.end(source.target)
             except OSError as exc:
                 raise RunEnded(f"{self._manifest.path}: {exc.strerror}") from exc
             self._on_outcome(outcome)
@@ -130,6 +143,8 @@ class Batch:
     async def _outcome(self, source: Source, start: float) -> Outcome:
         data = await self._fetcher.load(source)
         try:
+            if self._begun:
+                self._begun.begin(source.target)
             with Draft(self._out / source.target) as draft:
                 reading = await self._reader.read(data, draft.file)
                 size = draft.commit()

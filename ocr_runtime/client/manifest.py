@@ -66,6 +66,7 @@ class Manifest:
 
     def __init__(self, out: Path, *, to: str, options: dict[str, Any]) -> None:
         self.path = out / f"manifest.{to}.jsonl"
+        self.begun = out / f"manifest.{to}.begun"
         self.outcomes: dict[str, Outcome] = {}  # by target, in small letters
         try:
             out.mkdir(parents=True, exist_ok=True)

@@ -11,11 +11,12 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import IO
 
 from ocr_runtime.client.batch import Batch, files_left
+from ocr_runtime.client.begun import Begun
 from ocr_runtime.client.errors import FileFailed, UsageError
 from ocr_runtime.client.fetching import Fetcher
 from ocr_runtime.client.manifest import Manifest, Outcome
@@ -228,8 +229,9 @@ def _read_to_folder(arguments: argparse.Namespace, options: DocumentOptions) -> 
         try:
             if reader is not None:
                 bar = ProgressBar(len(found.sources), done=len(found.sources) - len(left))
-                with bar:
-                    asyncio.run(_read_all(left, reader, manifest, bar, arguments))
+                here = arguments.address is None
+                with bar, Begun(manifest.begun) if here else nullcontext() as begun:
+                    asyncio.run(_read_all(left, reader, manifest, bar, arguments, begun=begun))
         finally:
             outcomes = [manifest.outcome(source.target) for source in found.sources]
             _summarise([each for each in outcomes if each], len(found.sources), found.left_out)
@@ -242,6 +244,8 @@ async def _read_all(
     manifest: Manifest,
     bar: ProgressBar,
     arguments: argparse.Namespace,
+    *,
+    begun: Begun | None,
 ) -> None:
     fetcher = Fetcher(max_mb=arguments.max_mb)
     batch = Batch(
@@ -250,6 +254,7 @@ async def _read_all(
         manifest=manifest,
         out=arguments.out,
         on_outcome=lambda outcome: bar.advance(ok=outcome.is_ok),
+        begun=begun,
     )
     try:
         await batch.read(left)
