@@ -1,9 +1,10 @@
 """`rapidocr-bento read` with services that refuse or fail, and with web servers."""
 
 import re
+import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 
@@ -53,6 +54,35 @@ def test_pages_that_a_service_did_not_read_are_told(narrow, tmp_path, output):
     alone = rapidocr_bento("read", folder / "three.tif", *arguments[2:])
     assert (alone.returncode, b"pages 2, 4 not read  " in alone.stderr) == (1, True)
     assert alone.stdout.startswith(b"%PDF") if output == "pdf" else b"One" in alone.stdout
+
+
+# documents that take longer than a request may
+
+
+def test_a_document_of_too_many_pages_is_read_by_a_job(tmp_path):
+    line = Image.open(DATA / "line.png").convert("RGB")
+    pages = [line, Image.new("RGB", (1000, 500), "white"), line]
+    line.save(tmp_path / "four.tif", save_all=True, append_images=pages)
+    read = partial(rapidocr_bento, "read", tmp_path / "four.tif", "--key", KEY)
+    limits = {"OCR_MAX_PIXELS": "400000", "OCR_API_KEYS": KEY}
+    with serving(tmp_path, OCR_MAX_PAGES="2", **limits) as plain:
+        refused = read("--address", plain.url)
+    assert (refused.returncode, refused.stdout) == (1, b"")
+    assert refused.stderr.startswith(b"too_many_pages  ")
+    assert refused.stderr.endswith(b" The service takes no jobs, which may take longer.\n")
+    folder = str(tmp_path / "jobs")
+    with serving(tmp_path, OCR_MAX_PAGES="2", OCR_JOBS_DIR=folder, **limits) as running:
+        done = read("--address", running.url, "--out", tmp_path / "out")
+        with closing(sqlite3.connect(f"{folder}/jobs.sqlite3")) as database:
+            (left,) = database.execute("SELECT count(*) FROM ocr_jobs").fetchone()
+    with serving(tmp_path, **limits) as wide:
+        expected = read("--address", wide.url)
+    assert done.returncode == 1
+    assert done.stderr.decode() == f"pages 3 not read  {tmp_path / 'four.tif'}\n1 read\n"
+    (outcome,) = manifest(tmp_path / "out")
+    assert (outcome["pages"], outcome["unread"]) == (4, [3])
+    assert list(outputs(tmp_path / "out").values()) == [expected.stdout.decode().strip()]
+    assert left == 0
 
 
 # keys, refusals and lost connections

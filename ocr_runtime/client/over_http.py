@@ -3,6 +3,7 @@
 POST /text ... -- 200 --> the output
                -- 429, 503 --> again, when `Retry-After` has passed
                -- no answer, 408, 502, 504 of a proxy --> again, after a while, some times
+               -- too many pages, too long --> by a job, see as_job.py
                -- a redirect, a wrong key or address --> the run ends
                -- other --> the error
 """
@@ -15,19 +16,21 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import IO
+from typing import IO, Any
 
 import httpx
 
+from ocr_runtime.client.as_job import read_as_job
 from ocr_runtime.client.errors import FileFailed, RunEnded, UsageError
 from ocr_runtime.client.readers import Reading, write
 from ocr_runtime.client.sources import without_secrets
 from ocr_runtime.client.unread import unread_pages
 from ocr_runtime.client.window import Window
-from ocr_runtime.errors import Timeout
+from ocr_runtime.errors import JobNotFound, JobsOff, Timeout, TooManyPages
 
 _REFUSED = {429, 503}
 _LOST = {408, 502, 504}
+_FOR_A_JOB = {Timeout.code, TooManyPages.code}
 _LEAST_WAIT_SECONDS = 0.5
 _MOST_WAIT_SECONDS = 120.0
 """Longest `Retry-After` that is waited for."""
@@ -78,6 +81,9 @@ class OverHTTP:
         if not (key.isascii() and key.isprintable()):
             raise UsageError("the API key (--key, RAPIDOCR_KEY) must be printable ASCII")
         self.window = Window(start=os.cpu_count() or 1, most=most)
+        self._of_jobs = Window(start=1, most=1)  # requests about them say nothing of the others
+        self._base = address.rstrip("/")
+        self._takes_jobs = True
         self._address = without_secrets(address)
         self._url = url
         self._output = output
@@ -94,11 +100,60 @@ class OverHTTP:
         await self._client.aclose()
 
     async def read(self, data: bytes, into: IO[bytes]) -> Reading:
+        try:
+            response = await self._answered("POST", self._url, data, into, self.window)
+        except FileFailed as exc:
+            if exc.code not in _FOR_A_JOB:
+                raise
+            return await self._read_as_job(data, into, exc)
+        return Reading(unread=self._unread(response, into))
+
+    async def _read_as_job(self, data: bytes, into: IO[bytes], failed: FileFailed) -> Reading:
+        if self._takes_jobs:
+            try:
+                return await read_as_job(self._ask, self._output, data, into)
+            except FileFailed as exc:
+                if exc.code != JobsOff.code:
+                    raise
+                self._takes_jobs = False
+        raise FileFailed(
+            failed.code, f"{failed} The service takes no jobs, which may take longer."
+        ) from failed
+
+    async def _ask(
+        self, method: str, path: str, *, data: bytes | None = None, into: IO[bytes] | None = None
+    ) -> dict[str, Any]:
+        url = httpx.URL(f"{self._base}/{path}")
+        response = await self._answered(method, url, data, into, self._of_jobs)
+        if into is not None or not response.content:
+            return {}
+        try:
+            return dict(json.loads(response.content))
+        except (ValueError, TypeError) as exc:
+            raise FileFailed("no_answer", f"/{path} did not answer with JSON.") from exc
+
+    async def _answered(
+        self,
+        method: str,
+        url: httpx.URL,
+        data: bytes | None,
+        into: IO[bytes] | None,
+        window: Window,
+    ) -> httpx.Response:
+        """Send a request until it succeeds, see above.
+
+        Args:
+            method: of HTTP.
+            url: to which it is sent.
+            data: a file, which is sent with the options; None: there is none.
+            into: where the answer is written; None: it is kept in the response.
+            window: learns from the answers.
+        """
         since, lost = time.monotonic(), 0
         while True:
-            sent = self.window.sent()
+            sent = window.sent()
             try:
-                response = await self._post(data, into)
+                response = await self._send(method, url, data, into)
             except httpx.TransportError as exc:
                 lost += 1
                 if lost > self._retries:
@@ -107,11 +162,11 @@ class OverHTTP:
             else:
                 self._unanswered = 0
                 if response.is_success:
-                    self.window.answered()
-                    return Reading(unread=self._unread(response, into))
+                    window.answered()
+                    return response
                 failed = self._failure(response)
                 if response.status_code in _REFUSED:
-                    self.window.refused(sent)
+                    window.refused(sent)
                     wait = refusal_wait(response.headers.get("Retry-After"))
                     if time.monotonic() + wait - since > _PATIENCE_SECONDS:
                         raise failed
@@ -122,13 +177,18 @@ class OverHTTP:
                     raise failed
             await asyncio.sleep(wait)
 
-    async def _post(self, data: bytes, into: IO[bytes]) -> httpx.Response:
-        """Send a file; its output is written, the body of an error kept in the response."""
-        into.seek(0)
-        into.truncate()
-        files = {"file": ("file", data)}  # its name is nobody's business
-        async with self._client.stream("POST", self._url, data=self._fields, files=files) as answer:
-            if not answer.is_success:
+    async def _send(
+        self, method: str, url: httpx.URL, data: bytes | None, into: IO[bytes] | None
+    ) -> httpx.Response:
+        """Send a request; the answer is written, but the body of an error kept in the response."""
+        form: dict[str, Any] = {}
+        if data is not None:  # the name of a file is nobody's business
+            form = {"data": self._fields, "files": {"file": ("file", data)}}
+        if into is not None:
+            into.seek(0)
+            into.truncate()
+        async with self._client.stream(method, url, **form) as answer:
+            if into is None or not answer.is_success:
                 await answer.aread()
                 return answer
             async for chunk in answer.aiter_bytes():
@@ -174,6 +234,8 @@ class OverHTTP:
         if status in (401, 403):
             raise RunEnded(f"{code}: {sentence} (--key, RAPIDOCR_KEY)")
         if status in (404, 405):
+            if response.url.path != self._url.path:  # of a job
+                return FileFailed(code if code == JobNotFound.code else JobsOff.code, sentence)
             raise RunEnded(f"{self._address} is no address of this service: {code}: {sentence}")
         if response.has_redirect_location:
             location = str(response.url.join(response.headers["Location"]))
