@@ -1,8 +1,11 @@
 """`rapidocr-bento read` with services that refuse or fail, and with web servers."""
 
 import re
+import signal
 import sqlite3
+import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import partial
@@ -11,17 +14,19 @@ from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, Thread
 import pytest
 import requests
 from command_line import (
+    READ,
     TREE,
     draw_line,
     draw_numbers,
     draw_tree,
+    environ,
     manifest,
     outputs,
     rapidocr_bento,
 )
 from conftest import DATA, TRUTH
 from PIL import Image
-from serving import free_port, serving
+from serving import ROOT, free_port, serving
 
 pytestmark = pytest.mark.slow
 
@@ -83,6 +88,30 @@ def test_a_document_of_too_many_pages_is_read_by_a_job(tmp_path):
     assert (outcome["pages"], outcome["unread"]) == (4, [3])
     assert list(outputs(tmp_path / "out").values()) == [expected.stdout.decode().strip()]
     assert left == 0
+
+
+def test_an_interrupted_run_cancels_its_job(tmp_path):
+    page = Image.open(DATA / "table.png").convert("RGB")
+    page.save(
+        tmp_path / "long.tif", save_all=True, append_images=[page] * 99, compression="tiff_deflate"
+    )
+    folder, out = tmp_path / "jobs", tmp_path / "out"
+    with serving(tmp_path, OCR_MAX_PAGES="2", OCR_JOBS_DIR=str(folder)) as running:
+        command = [*READ, tmp_path / "long.tif", "--out", out, "--address", running.url]
+        with (
+            subprocess.Popen(command, cwd=ROOT, env=environ(), stderr=subprocess.PIPE) as process,
+            closing(sqlite3.connect(folder / "jobs.sqlite3")) as database,
+        ):
+            pages = "SELECT * FROM ocr_job_pages"
+            while process.poll() is None and not database.execute(pages).fetchall():
+                time.sleep(0.05)
+            process.send_signal(signal.SIGINT)
+            _, told = process.communicate(timeout=60)
+            assert (process.returncode, told) == (130, b"0 read, 1 left\n")
+            states = database.execute("SELECT state FROM ocr_jobs").fetchall()
+            assert states == [("cancelled",)]
+    assert manifest(out) == []
+    assert outputs(out) == {}
 
 
 # keys, refusals and lost connections
