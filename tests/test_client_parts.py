@@ -1,16 +1,15 @@
-"""The parts of `rapidocr-bento read`: listing, manifest, window, waiting."""
+"""The parts of `rapidocr-bento read`: listing, options, manifest, window."""
 
 import asyncio
 import json
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 
 import pytest
+from client_batches import opened, over_http
 
-from ocr_runtime.client.batch import is_left
 from ocr_runtime.client.errors import UsageError
-from ocr_runtime.client.manifest import Draft, Manifest, Outcome
-from ocr_runtime.client.over_http import retry_after
+from ocr_runtime.client.main import parser
+from ocr_runtime.client.manifest import Draft, Outcome
+from ocr_runtime.client.reading_options import given_options
 from ocr_runtime.client.sources import Source, _walk, listed
 from ocr_runtime.client.window import Window
 
@@ -64,16 +63,41 @@ def test_the_output_of_a_url_stays_below_the_folder(url, name):
     assert targets(url) == [name]
 
 
+@pytest.mark.parametrize(
+    "url",
+    ["http://user:secret@host/a.png", "https://host/a.png?key=secret", "http://host/a.png#secret"],
+)
+def test_secrets_of_a_url_are_not_told(url):
+    source = Source(url, "")
+    assert source.recorded == source.told == url.partition(":")[0] + "://host/a.png"
+    with pytest.raises(UsageError) as refused:
+        targets(url, url)
+    assert "secret" not in str(refused.value)
+    with pytest.raises(UsageError, match="it must be like") as refused:
+        over_http(url.replace("http", "ftp", 1))
+    assert "secret" not in str(refused.value)
+
+
+def test_an_address_that_is_damaged_is_refused():
+    with pytest.raises(UsageError, match="an address is damaged"):
+        targets("http://user:secret@[::1/x.png")
+
+
+def test_a_password_may_be_in_the_environment(monkeypatch):
+    monkeypatch.setenv("RAPIDOCR_PASSWORD", "sesame")
+    for more, password in (([], "sesame"), (["--password", "other"], "other")):
+        arguments = parser(["read"]).parse_args(["read", "a.pdf", *more])
+        assert given_options(arguments).password == password
+
+
 def test_two_outputs_of_one_name_are_refused(tmp_path):
-    for name in ("x/1.png", "y/1.png"):
+    for name in ("x/1.png", "y/1.png", "X2/A.png", "y2/a.PNG"):
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).touch()
     with pytest.raises(UsageError, match=r"would both be written to 1\.png\.txt"):
         targets(tmp_path / "x", tmp_path / "y")
-
-
-def opened(folder, **options):
-    return Manifest(folder, to="text", options=options)
+    with pytest.raises(UsageError, match=r"would both be written to a\.PNG\.txt"):
+        targets(tmp_path / "X2", tmp_path / "y2")
 
 
 def test_a_manifest_is_read_again(tmp_path):
@@ -120,28 +144,6 @@ def test_a_manifest_is_of_one_run_with_its_options(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match=r"Not a directory|File exists"):
         opened(tmp_path / "file")
-
-
-def test_what_is_left_to_read(tmp_path):
-    outcomes = [
-        Outcome(target="ok.txt", source=""),
-        Outcome(target="deleted.txt", source=""),
-        Outcome(target="failed.txt", source="", code="unsupported_image"),
-        Outcome(target="passing.txt", source="", code="no_answer", transient=True),
-    ]
-    (tmp_path / "ok.txt").touch()
-    with opened(tmp_path) as manifest:
-        for outcome in outcomes:
-            manifest.record(outcome)
-
-        def left(**retry: bool) -> list[str]:
-            names = [*manifest.outcomes, "new.txt"]
-            return [
-                name for name in names if is_left(Source("", name), manifest, tmp_path, **retry)
-            ]
-
-        assert left(retry_failed=False) == ["deleted.txt", "passing.txt", "new.txt"]
-        assert left(retry_failed=True) == ["deleted.txt", "failed.txt", "passing.txt", "new.txt"]
 
 
 def test_a_draft_is_seen_whole_or_not_at_all(tmp_path):
@@ -201,25 +203,3 @@ def test_the_window_lets_wait_who_has_no_place():
         return order
 
     assert asyncio.run(use()) == ["False"]
-
-
-@pytest.mark.parametrize(
-    ("header", "seconds"),
-    [
-        (None, 1),
-        ("3", 3),
-        ("0", 0),
-        ("-5", 0),
-        ("99999", 120),
-        ("nan", 1),
-        ("soon", 1),
-        ("Wed, 21 Oct 2015 07:28:00 GMT", 0),
-    ],
-)
-def test_retry_after_says_how_long_to_wait(header, seconds):
-    assert retry_after(header) == seconds
-
-
-def test_retry_after_may_be_a_date():
-    date = datetime.now(UTC) + timedelta(seconds=60)
-    assert 50 < retry_after(format_datetime(date, usegmt=True)) <= 60

@@ -2,7 +2,6 @@
 
 import asyncio
 import io
-import json
 import re
 import subprocess
 from functools import partial
@@ -38,10 +37,12 @@ pytestmark = pytest.mark.slow
 OUTPUTS = {endpoint.name: endpoint for endpoint in ENDPOINTS}
 
 
-def in_process(name: str, data: bytes, **options: object) -> bytes:
+def in_process(
+    name: str, data: bytes, output: io.BytesIO | None = None, **options: object
+) -> bytes:
     """The output that the engine gives in this process."""
+    output = output or io.BytesIO()
     reader = InProcess(OUTPUTS[name], DocumentOptions.model_validate(options), Settings())
-    output = io.BytesIO()
 
     async def read() -> None:
         try:
@@ -231,8 +232,20 @@ def test_main_gives_the_exit_code(capfd, monkeypatch):
     assert capfd.readouterr().out.strip() == TRUTH["line.png"][0]
 
 
-def test_what_the_engine_raises_unforeseen_is_one_files_failure():
+def test_options_that_leave_nothing_to_do_are_a_files_failure():
     with pytest.raises(FileFailed) as failed:
         in_process("text", page_bytes("line.png"), use_det=False, use_cls=False, use_rec=False)
     assert failed.value.code == "invalid_option"
-    assert json.dumps(str(failed.value))
+    assert "use_rec" in str(failed.value)
+
+
+def test_an_error_that_nobody_foresaw_is_one_files_failure(caplog):
+    output = io.BytesIO()
+    output.close()
+    with pytest.raises(FileFailed) as failed:
+        in_process("text", page_bytes("line.png"), output)
+    assert failed.value.code == "internal"
+    assert str(failed.value) == "ValueError: I/O operation on closed file."
+    assert [record.message for record in caplog.records if record.exc_info] == [
+        "a file was not read"
+    ]

@@ -1,26 +1,32 @@
 """`rapidocr-bento read` with services that refuse or fail, and with web servers."""
 
 import re
+import signal
+import sqlite3
+import subprocess
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import requests
 from command_line import (
+    READ,
     TREE,
     draw_line,
     draw_numbers,
     draw_tree,
+    environ,
     manifest,
     outputs,
     rapidocr_bento,
 )
 from conftest import DATA, TRUTH
 from PIL import Image
-from serving import free_port, serving
+from serving import ROOT, free_port, serving
 
 pytestmark = pytest.mark.slow
 
@@ -53,6 +59,59 @@ def test_pages_that_a_service_did_not_read_are_told(narrow, tmp_path, output):
     alone = rapidocr_bento("read", folder / "three.tif", *arguments[2:])
     assert (alone.returncode, b"pages 2, 4 not read  " in alone.stderr) == (1, True)
     assert alone.stdout.startswith(b"%PDF") if output == "pdf" else b"One" in alone.stdout
+
+
+# documents that take longer than a request may
+
+
+def test_a_document_of_too_many_pages_is_read_by_a_job(tmp_path):
+    line = Image.open(DATA / "line.png").convert("RGB")
+    pages = [line, Image.new("RGB", (1000, 500), "white"), line]
+    line.save(tmp_path / "four.tif", save_all=True, append_images=pages)
+    read = partial(rapidocr_bento, "read", tmp_path / "four.tif", "--key", KEY)
+    limits = {"OCR_MAX_PIXELS": "400000", "OCR_API_KEYS": KEY}
+    with serving(tmp_path, OCR_MAX_PAGES="2", **limits) as plain:
+        refused = read("--address", plain.url)
+    assert (refused.returncode, refused.stdout) == (1, b"")
+    assert refused.stderr.startswith(b"too_many_pages  ")
+    assert refused.stderr.endswith(b" The service takes no jobs, which may take longer.\n")
+    folder = str(tmp_path / "jobs")
+    with serving(tmp_path, OCR_MAX_PAGES="2", OCR_JOBS_DIR=folder, **limits) as running:
+        done = read("--address", running.url, "--out", tmp_path / "out")
+        with closing(sqlite3.connect(f"{folder}/jobs.sqlite3")) as database:
+            (left,) = database.execute("SELECT count(*) FROM ocr_jobs").fetchone()
+    with serving(tmp_path, **limits) as wide:
+        expected = read("--address", wide.url)
+    assert done.returncode == 1
+    assert done.stderr.decode() == f"pages 3 not read  {tmp_path / 'four.tif'}\n1 read\n"
+    (outcome,) = manifest(tmp_path / "out")
+    assert (outcome["pages"], outcome["unread"]) == (4, [3])
+    assert list(outputs(tmp_path / "out").values()) == [expected.stdout.decode().strip()]
+    assert left == 0
+
+
+def test_an_interrupted_run_cancels_its_job(tmp_path):
+    page = Image.open(DATA / "table.png").convert("RGB")
+    page.save(
+        tmp_path / "long.tif", save_all=True, append_images=[page] * 99, compression="tiff_deflate"
+    )
+    folder, out = tmp_path / "jobs", tmp_path / "out"
+    with serving(tmp_path, OCR_MAX_PAGES="2", OCR_JOBS_DIR=str(folder)) as running:
+        command = [*READ, tmp_path / "long.tif", "--out", out, "--address", running.url]
+        with (
+            subprocess.Popen(command, cwd=ROOT, env=environ(), stderr=subprocess.PIPE) as process,
+            closing(sqlite3.connect(folder / "jobs.sqlite3")) as database,
+        ):
+            pages = "SELECT * FROM ocr_job_pages"
+            while process.poll() is None and not database.execute(pages).fetchall():
+                time.sleep(0.05)
+            process.send_signal(signal.SIGINT)
+            _, told = process.communicate(timeout=60)
+            assert (process.returncode, told) == (130, b"0 read, 1 left\n")
+            states = database.execute("SELECT state FROM ocr_jobs").fetchall()
+            assert states == [("cancelled",)]
+    assert manifest(out) == []
+    assert outputs(out) == {}
 
 
 # keys, refusals and lost connections
@@ -152,7 +211,9 @@ def listening(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(
-    "plan", [[503, 503], ["drop", "drop"], ["cut"], [502], [503, "drop", "cut", 429]], ids=str
+    "plan",
+    [[503, 503], ["drop", "drop"], ["cut"], [502], [504], [503, "drop", "cut", 429]],
+    ids=str,
 )
 def test_what_passes_is_tried_again(plan, server):
     handler = type("Planned", (Proxy,), {"upstream": server.url, "plan": [*plan], "seen": []})

@@ -21,9 +21,13 @@ class FileFailed(Exception):
         code: a stable name of the reason: that of the service, or one of docs/command-line.md.
         sentence: for people.
         transient: whether the file is not at fault, so that the next run tries it again.
+        ends_run: why no further file can be read; empty: others can.
     """
 
-    def __init__(self, code: str, sentence: str, *, transient: bool = False) -> None:
+    def __init__(
+        self, code: str, sentence: str, *, transient: bool = False, ends_run: str = ""
+    ) -> None:
         super().__init__(sentence)
         self.code = code
         self.transient = transient
+        self.ends_run = ends_run

@@ -1,8 +1,8 @@
 """What became of each file, one line of JSON a file, on the disk before the next file is begun.
 
     {"rapidocr-bento": 1, "to": "text", "options": {"dpi": 200}}
-    {"target": "a/1.pdf.txt", "source": "scans/a/1.pdf", "code": "ok", "bytes": 812, ...}
-    {"target": "a/2.pdf.txt", "source": "scans/a/2.pdf", "code": "password_required", ...}
+    {"target": "a/1.pdf.txt", "source": "/scans/a/1.pdf", "code": "ok", "bytes": 812, ...}
+    {"target": "a/2.pdf.txt", "source": "/scans/a/2.pdf", "code": "password_required", ...}
 
 A run that ended in the middle, however it ended, is resumed from these lines: a line that was not
 written to its end counts as none. The last line of a target holds.
@@ -27,7 +27,7 @@ class Outcome:
 
     Args:
         target: name of its output.
-        source: its path or URL.
+        source: its absolute path, or its URL without user, password and query.
         code: "ok", or why it was not read.
         error: the same as a sentence.
         transient: whether the next run tries again unasked.
@@ -66,7 +66,8 @@ class Manifest:
 
     def __init__(self, out: Path, *, to: str, options: dict[str, Any]) -> None:
         self.path = out / f"manifest.{to}.jsonl"
-        self.outcomes: dict[str, Outcome] = {}
+        self.begun = out / f"manifest.{to}.begun"
+        self.outcomes: dict[str, Outcome] = {}  # by target, in small letters
         try:
             out.mkdir(parents=True, exist_ok=True)
             self._file = self.path.open("a+b")
@@ -82,7 +83,16 @@ class Manifest:
     def record(self, outcome: Outcome) -> None:
         """Write a line to the disk."""
         self._append(asdict(outcome))
-        self.outcomes[outcome.target] = outcome
+        self.outcomes[outcome.target.casefold()] = outcome
+
+    def withdraw(self) -> None:
+        """Take the options back where no file was recorded: a later run may have others."""
+        if not self.outcomes:
+            self._file.truncate(0)
+
+    def outcome(self, target: str) -> Outcome | None:
+        """Return the last outcome of a target, however its name is capitalised."""
+        return self.outcomes.get(target.casefold())
 
     def _begin(self, head: dict[str, Any]) -> None:
         self._file.seek(0)
@@ -96,8 +106,8 @@ class Manifest:
             return
         try:
             begun, *rest = map(json.loads, lines)
-            self.outcomes = {line["target"]: Outcome(**line) for line in rest}
-        except (ValueError, TypeError, KeyError) as exc:
+            self.outcomes = {line["target"].casefold(): Outcome(**line) for line in rest}
+        except (ValueError, TypeError, KeyError, AttributeError) as exc:
             raise UsageError(f"{self.path} is damaged: name another folder") from exc
         if begun != head:
             raise UsageError(

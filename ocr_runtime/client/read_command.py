@@ -11,11 +11,12 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import IO
 
-from ocr_runtime.client.batch import Batch, is_left
+from ocr_runtime.client.batch import Batch, files_left
+from ocr_runtime.client.begun import Begun
 from ocr_runtime.client.errors import FileFailed, UsageError
 from ocr_runtime.client.fetching import Fetcher
 from ocr_runtime.client.manifest import Manifest, Outcome
@@ -26,7 +27,7 @@ from ocr_runtime.client.sources import Source, listed
 from ocr_runtime.client.window import MOST_AT_ONCE
 from ocr_runtime.serving.endpoints import ENDPOINTS, Endpoint
 from ocr_runtime.serving.requests import DocumentOptions
-from ocr_runtime.settings import Settings
+from ocr_runtime.settings import Settings, SettingsError
 
 _SUFFIXES = {
     "text": ".txt",
@@ -75,7 +76,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--retry-failed",
         action="store_true",
-        help="read again what failed in earlier runs with this --out",
+        help="read again the files that failed, or of which pages did, in earlier runs with this "
+        "--out",
     )
     parser.add_argument(
         "--concurrency",
@@ -187,12 +189,12 @@ def _read_to_stdout(arguments: argparse.Namespace, options: DocumentOptions) -> 
         try:
             reading = asyncio.run(_read_one(source, data, reader, output, arguments.max_mb))
         except FileFailed as exc:
-            _say(f"{exc.code}  {source.name}: {exc}")
+            _say(f"{exc.code}  {source.told}: {exc}")
             return 1
         output.seek(0)
         shutil.copyfileobj(output, sys.stdout.buffer)
     if reading.unread:
-        _say(f"pages {_numbers(reading.unread)} not read  {source.name}")
+        _say(f"pages {_numbers(reading.unread)} not read  {source.told}")
     return int(bool(reading.unread))
 
 
@@ -218,19 +220,20 @@ def _read_to_folder(arguments: argparse.Namespace, options: DocumentOptions) -> 
     found = listed(sources, suffix=_SUFFIXES[arguments.to], out=out)
     kept = options.model_dump(exclude_none=True, exclude={"password"})
     with Manifest(out, to=arguments.to, options=kept) as manifest:
-        left = [
-            source
-            for source in found.sources
-            if is_left(source, manifest, out, retry_failed=arguments.retry_failed)
-        ]
+        left = files_left(found.sources, manifest, out, retry_failed=arguments.retry_failed)
         try:
-            if left:
-                reader = _reader(arguments, options)
+            reader = _reader(arguments, options) if left else None
+        except (UsageError, SettingsError):
+            manifest.withdraw()
+            raise
+        try:
+            if reader is not None:
                 bar = ProgressBar(len(found.sources), done=len(found.sources) - len(left))
-                with bar:
-                    asyncio.run(_read_all(left, reader, manifest, bar, arguments))
+                here = arguments.address is None
+                with bar, Begun(manifest.begun) if here else nullcontext() as begun:
+                    asyncio.run(_read_all(left, reader, manifest, bar, arguments, begun=begun))
         finally:
-            outcomes = [manifest.outcomes.get(source.target) for source in found.sources]
+            outcomes = [manifest.outcome(source.target) for source in found.sources]
             _summarise([each for each in outcomes if each], len(found.sources), found.left_out)
     return int(any(each is None or not each.is_ok or each.unread for each in outcomes))
 
@@ -241,6 +244,8 @@ async def _read_all(
     manifest: Manifest,
     bar: ProgressBar,
     arguments: argparse.Namespace,
+    *,
+    begun: Begun | None,
 ) -> None:
     fetcher = Fetcher(max_mb=arguments.max_mb)
     batch = Batch(
@@ -249,6 +254,7 @@ async def _read_all(
         manifest=manifest,
         out=arguments.out,
         on_outcome=lambda outcome: bar.advance(ok=outcome.is_ok),
+        begun=begun,
     )
     try:
         await batch.read(left)

@@ -5,6 +5,7 @@ argument at once. Values are checked by the same model.
 """
 
 import argparse
+import os
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic import ValidationError
@@ -13,16 +14,24 @@ from ocr_runtime.client.errors import UsageError
 from ocr_runtime.serving.requests import DocumentOptions, DocumentRequest
 from ocr_runtime.serving.validation import expectation
 
+_BETTER_IN_ENVIRONMENT = (
+    "; better in the environment variable RAPIDOCR_PASSWORD, since other users of this machine may "
+    "see the arguments of commands"
+)
 _FIRST = ("pages", "dpi", "password", "text_layer", "orientation", "layout")
 
 
 def add_reading_options(parser: argparse.ArgumentParser) -> None:
-    """Add an argument for each option, those that are used most first."""
+    """Add an argument for each option, those that are used most first.
+
+    The password may be in the environment variable RAPIDOCR_PASSWORD.
+    """
     group = parser.add_argument_group("how pages are read")
     fields = DocumentOptions.model_fields
     for name in [*_FIRST, *(name for name in fields if name not in _FIRST)]:
         field = fields[name]
         kinds = get_args(field.annotation)
+        is_secret = name == "password"
         choices = [
             str(each) for kind in kinds if get_origin(kind) is Literal for each in get_args(kind)
         ]
@@ -30,8 +39,10 @@ def add_reading_options(parser: argparse.ArgumentParser) -> None:
             _argument(name),
             dest=name,
             choices=choices or None,
+            default=os.environ.get("RAPIDOCR_PASSWORD") or None if is_secret else None,
             metavar=None if choices else _metavar(name, kinds),
-            help=(field.description or "").replace("%", "%%").replace("`", ""),
+            help=(field.description or "").replace("%", "%%").replace("`", "")
+            + _BETTER_IN_ENVIRONMENT * is_secret,
         )
 
 

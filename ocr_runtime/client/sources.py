@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from ocr_runtime.client.errors import UsageError
 
@@ -46,6 +46,25 @@ class Source:
     def is_url(self) -> bool:
         return bool(_URL.match(self.name))
 
+    @property
+    def told(self) -> str:
+        """What messages call it."""
+        return without_secrets(self.name) if self.is_url else self.name
+
+    @property
+    def recorded(self) -> str:
+        """What outcomes call it: the same wherever the command is run, and no secret."""
+        return self.told if self.is_url else os.path.abspath(self.name)  # noqa: PTH100, links stay
+
+
+def without_secrets(url: str) -> str:
+    """Return a URL as it may be told: without user, password, query and fragment."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "(not a URL)"
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
 
 @dataclass(frozen=True, slots=True)
 class Listing:
@@ -73,7 +92,7 @@ def listed(arguments: Sequence[str], *, suffix: str, out: Path | None) -> Listin
         if _URL.match(argument):
             sources.append(Source(argument, _name_of_url(argument) + suffix))
         elif _OTHER_URL.match(argument):
-            raise UsageError(f"{argument}: only http and https are fetched")
+            raise UsageError(f"{without_secrets(argument)}: only http and https are fetched")
         elif os.path.isdir(argument):  # noqa: PTH112, as os.walk
             for path, below in _walk(argument, out):
                 if os.path.splitext(path)[1].lower() in SUFFIXES:  # noqa: PTH122
@@ -115,9 +134,12 @@ def _is_in(path: str, folder: str) -> bool:
 
 def _name_of_url(url: str) -> str:
     """Make a name of a URL that is safe on every file system; a query is told by its hash."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as exc:
+        raise UsageError(f"an address is damaged: {exc}") from exc
     if not parts.hostname:
-        raise UsageError(f"{url}: the address names no host")
+        raise UsageError(f"{without_secrets(url)}: the address names no host")
     names = [unquote(part) for part in parts.path.split("/")]
     kept = [
         _UNSAFE.sub("_", name)[-_LONGEST_PART:] for name in names if name not in ("", ".", "..")
@@ -129,11 +151,12 @@ def _name_of_url(url: str) -> str:
 
 
 def _check_names(sources: Sequence[Source]) -> None:
+    """Refuse two outputs of one name; there are file systems where `A` and `a` are one."""
     named: dict[str, Source] = {}
     for source in sources:
-        other = named.setdefault(source.target, source)
+        other = named.setdefault(source.target.casefold(), source)
         if other is not source:
             raise UsageError(
-                f"{other.name} and {source.name} would both be written to {source.target}: "
+                f"{other.told} and {source.told} would both be written to {source.target}: "
                 "read them into different folders, or name the folder that holds both"
             )
