@@ -1,0 +1,40 @@
+"""What SOURCE holds, and what TARGET keeps: real files and Parquet, without Ray."""
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("pyarrow", reason="PyArrow is not installed: scripts/bulk tests with it")
+
+from ocr_runtime.bulk.places import Place
+from ocr_runtime.bulk.sources import NoSource, Sources
+
+
+def written(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+
+
+def names(source: Path, target: Path) -> list[str]:
+    return list(Sources(str(source)).names(without=Place.at(str(target))))
+
+
+def test_only_the_results_of_a_target_are_left_out_wherever_it_lies(tmp_path):
+    source = tmp_path / "scans"
+    written(source, "a.png", "pages/1.png", "pages/0.parquet", "files/0.parquet", "out/b.png")
+    written(source, "out/pages/0.parquet")
+    of_out = ["out/b.png", "out/pages/0.parquet"]
+    assert names(source, source) == ["a.png", *of_out, "pages/1.png"]
+    own = ["files/0.parquet", "out/b.png", "pages/0.parquet", "pages/1.png"]
+    assert names(source, source / "out") == ["a.png", *own]
+    everything = ["a.png", "files/0.parquet", *of_out, "pages/0.parquet", "pages/1.png"]
+    assert names(source, tmp_path) == everything
+
+
+def test_a_source_without_files_is_refused(tmp_path):
+    written(tmp_path, ".hidden.png", "pages/0.parquet", "none.list")
+    (tmp_path / "empty").mkdir()
+    for source in ("empty", "none.list"):
+        with pytest.raises(NoSource, match=f"{source}: holds no files"):
+            names(tmp_path / source, tmp_path / "out")
