@@ -70,8 +70,11 @@ class Sources:
             lines = self._place.read().decode().splitlines()
         except (OSError, UnicodeDecodeError) as exc:
             raise NoSource(f"{self._address}: {exc}") from exc
-        for name in dict.fromkeys(filter(None, map(str.strip, lines))):
-            yield name if "://" in name else os.path.abspath(name)  # noqa: PTH100 - links stay
+        names = filter(None, map(str.strip, lines))
+        yield from dict.fromkeys(
+            name if "://" in name else os.path.abspath(name)  # noqa: PTH100 - links stay
+            for name in names
+        )
 
     def _below(self, without: Place | None) -> Iterator[str]:
         start = self._place.path.rstrip("/") + "/"

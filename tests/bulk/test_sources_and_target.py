@@ -38,3 +38,11 @@ def test_a_source_without_files_is_refused(tmp_path):
     for source in ("empty", "none.list"):
         with pytest.raises(NoSource, match=f"{source}: holds no files"):
             names(tmp_path / source, tmp_path / "out")
+
+
+def test_a_list_names_each_file_once_by_its_absolute_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    listed = tmp_path / "some.list"
+    bucket = "s3://bucket/a//b.png"
+    listed.write_text(f"a.png\n./a.png\n{tmp_path}/a.png\n{bucket}\n{bucket}\n")
+    assert names(listed, tmp_path / "out") == [f"{tmp_path}/a.png", bucket]
