@@ -82,7 +82,7 @@ class Sources:
         if without is not None and without.system == self._place.system:
             results = {(without / kind).path for kind in ("pages", "files")}
         try:
-            paths = sorted(info.path for info in self._place.files())
+            paths = sorted(self._place.files())
         except OSError as exc:
             raise NoSource(f"{self._address}: {exc}") from exc
         for path in paths:

@@ -61,10 +61,14 @@ class Target:
 
     def _paths(self, kind: str) -> list[str]:
         """The files of rows; others, as those that were not finished, begin with a dot."""
+        try:
+            paths = (self.place / kind).files()
+        except OSError as exc:
+            raise NoTarget(f"{self.place.path}/{kind}: {exc}") from exc
         return sorted(
-            info.path
-            for info in (self.place / kind).files()
-            if info.path.endswith(".parquet") and not info.base_name.startswith(".")
+            path
+            for path in paths
+            if path.endswith(".parquet") and not path.rpartition("/")[2].startswith(".")
         )
 
     def _table(self, kind: str, schema: pa.Schema, columns: Sequence[str]) -> pa.Table:

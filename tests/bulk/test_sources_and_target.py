@@ -1,5 +1,6 @@
 """What SOURCE holds, and what TARGET keeps: real files and Parquet, without Ray."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -46,3 +47,15 @@ def test_a_list_names_each_file_once_by_its_absolute_path(tmp_path, monkeypatch)
     bucket = "s3://bucket/a//b.png"
     listed.write_text(f"a.png\n./a.png\n{tmp_path}/a.png\n{bucket}\n{bucket}\n")
     assert names(listed, tmp_path / "out") == [f"{tmp_path}/a.png", bucket]
+
+
+def test_links_in_a_circle_and_odd_names_add_nothing_and_end_nothing(tmp_path):
+    source = tmp_path / "scans"
+    written(source, "a.png", "deep/b.png")
+    (source / "deep/loop").symlink_to("..")
+    (source / "link.png").symlink_to("a.png")
+    Path(os.fsdecode(os.fsencode(source) + b"/\xff.png")).touch()
+    assert names(source, tmp_path / "out") == ["\\xff.png", "a.png", "deep/b.png", "link.png"]
+    with pytest.raises(FileNotFoundError):
+        Sources(str(source)).read("\\xff.png", most_bytes=1)
+    assert Place.at(str(tmp_path / "none")).files() == []
