@@ -9,6 +9,7 @@ import logging
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 from ocr_runtime.bulk.chunks import Chunk, Piece
 from ocr_runtime.bulk.cores import Cores
@@ -17,9 +18,22 @@ from ocr_runtime.bulk.reader_process import ReaderProcess
 from ocr_runtime.bulk.rows import LOST, TOO_LARGE, UNREADABLE, Failure, PieceResult
 from ocr_runtime.bulk.sources import Sources
 from ocr_runtime.bulk.target import Target
+from ocr_runtime.settings import Settings
 
 _MOST_BYTES = 1 << 30
 """Of a file: it is held twice, and a third time by the process of a PDF."""
+
+_RESULT_SETTINGS = {
+    "det_model_path",
+    "cls_model_path",
+    "rec_model_path",
+    "config",
+    "profile",
+    "orientation",
+    "layout",
+    "max_det_pixels",
+}
+"""Fields of `Settings` that decide on what is read on a page, not on which pages are."""
 
 _log = logging.getLogger("rapidocr")
 
@@ -44,6 +58,25 @@ class Job:
     text_layer: str
     dpi: int | None
     environ: Mapping[str, str]
+
+    def how(self) -> dict[str, Any]:
+        """What decides on the results of a file, as values of JSON.
+
+        Raises:
+            SettingsError: the settings cannot be used.
+        """
+        settings = Settings.from_environ(self.environ)
+        variables = Settings.variables().items()
+        return {
+            "outputs": sorted(self.outputs),
+            "text_layer": self.text_layer,
+            "dpi": self.dpi,
+            **{
+                variable: None if getattr(settings, name) is None else str(getattr(settings, name))
+                for variable, name in variables
+                if name in _RESULT_SETTINGS
+            },
+        }
 
 
 class ChunkReader:

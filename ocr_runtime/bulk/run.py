@@ -48,9 +48,12 @@ def read_in_bulk(
         OSError: results cannot be written.
     """
     target = Target(job.target)
+    sources = Sources(job.source)
+    listed = pa.array(sources.names(without=target.place), pa.string())
+    target.begin({"source": sources.root, **job.how()})
     if retry_failed:
         target.forget_failures()
-    names, begun = _missing(Sources(job.source), target)
+    names, begun = _missing(listed, target)
     outcomes = Outcomes(target, begun, files=len(names))
     try:
         complete = outcomes.finish_complete()
@@ -75,14 +78,13 @@ def read_in_bulk(
     return outcomes.totals
 
 
-def _missing(sources: Sources, target: Target) -> tuple[list[str], dict[str, Begun]]:
+def _missing(listed: pa.Array, target: Target) -> tuple[list[str], dict[str, Begun]]:
     """Return the names of the files that are not finished, and what is there of them."""
     finished = target.finished()
-    names = pa.array(sources.names(without=target.place), pa.string())
-    names = names.filter(pc.invert(pc.is_in(names, value_set=finished)))
-    listed = set(names.to_pylist())
+    names = listed.filter(pc.invert(pc.is_in(listed, value_set=finished))).to_pylist()
+    chosen = set(names)
     begun = target.begun(finished)
-    return names.to_pylist(), {name: begun[name] for name in begun if name in listed}
+    return names, {name: begun[name] for name in begun if name in chosen}
 
 
 def _chunks(

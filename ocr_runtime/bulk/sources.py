@@ -44,6 +44,16 @@ class Sources:
         else:
             raise NoSource(f"{address}: there is no such file or folder")
 
+    @property
+    def root(self) -> str | None:
+        """The folder that the names of the files begin in, without credentials; None: in no one."""
+        if self._kind == "list":
+            return None
+        path = self._place.path.rstrip("/")
+        if self._kind == "file":
+            path = path.rpartition("/")[0]
+        return path if self._place.is_local else f"{self._place.system.type_name}://{path}"
+
     def names(self, *, without: Place | None = None) -> Iterator[str]:
         """List the names of the files, each once, in their order; not those that begin with a dot.
 
@@ -79,8 +89,10 @@ class Sources:
     def _below(self, without: Place | None) -> Iterator[str]:
         start = self._place.path.rstrip("/") + "/"
         results: set[str] = set()
+        note = None
         if without is not None and without.system == self._place.system:
             results = {(without / kind).path for kind in ("pages", "files")}
+            note = (without / "run.json").path
         try:
             paths = sorted(self._place.files())
         except OSError as exc:
@@ -89,7 +101,7 @@ class Sources:
             name = path.removeprefix(start)
             hidden = any(part.startswith(".") for part in name.split("/"))
             result = path.endswith(".parquet") and path.rpartition("/")[0] in results
-            if not hidden and not result:
+            if not hidden and not result and path != note:
                 yield name
 
     def read(self, name: str, *, most_bytes: int) -> bytes:

@@ -2,6 +2,7 @@
 
     TARGET/pages/NAME.parquet   one row a page      (see `parquet.PAGES`)
     TARGET/files/NAME.parquet   one row a file      (see `parquet.FILES`)
+    TARGET/run.json             how the first run read
 
 A file of either kind appears whole or not at all, so a run may be ended at any time. The rows of a
 chunk are one file, whose name follows from the chunk: an attempt that is made again, because its
@@ -9,7 +10,8 @@ node was lost, writes the same file. Nothing is ever added for a page that has a
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,6 +60,28 @@ class Target:
                 raise NoTarget(f"{address}: is a file")
         except (OSError, ValueError) as exc:
             raise NoTarget(f"{address}: {exc}") from exc
+
+    def begin(self, how: Mapping[str, Any]) -> None:
+        """Note how this run reads, if there are no results yet.
+
+        Args:
+            how: what decides on names and results, as values of JSON.
+
+        Raises:
+            NoTarget: its results were read in another way: the names of their files may mean other
+                files, or they differ from those of this run. Or the note cannot be read or written.
+        """
+        note = self.place / "run.json"
+        try:
+            before = json.loads(note.read()) if note.info().is_file else {}
+            other = [name for name in how if name not in before or before[name] != how[name]]
+            if other and before and (self._paths("pages") or self._paths("files")):
+                values = [f"{name} ({before.get(name)}, not {how[name]})" for name in other]
+                raise NoTarget(f"{self.place.path}: was begun with other {', '.join(values)}")
+            if other:
+                note.write(json.dumps(how, indent=1).encode() + b"\n")
+        except (OSError, ValueError, TypeError) as exc:
+            raise NoTarget(f"{note.path}: {exc}") from exc
 
     def _paths(self, kind: str) -> list[str]:
         """The files of rows; others, as those that were not finished, begin with a dot."""

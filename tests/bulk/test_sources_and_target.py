@@ -2,13 +2,16 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 pytest.importorskip("pyarrow", reason="PyArrow is not installed: scripts/bulk tests with it")
 
 from ocr_runtime.bulk.places import Place
+from ocr_runtime.bulk.reading_actor import Job
 from ocr_runtime.bulk.sources import NoSource, Sources
+from ocr_runtime.bulk.target import NoTarget, Target
 
 
 def written(folder: Path, *names: str) -> None:
@@ -24,12 +27,12 @@ def names(source: Path, target: Path) -> list[str]:
 def test_only_the_results_of_a_target_are_left_out_wherever_it_lies(tmp_path):
     source = tmp_path / "scans"
     written(source, "a.png", "pages/1.png", "pages/0.parquet", "files/0.parquet", "out/b.png")
-    written(source, "out/pages/0.parquet")
-    of_out = ["out/b.png", "out/pages/0.parquet"]
+    written(source, "run.json", "out/run.json", "out/pages/0.parquet")
+    of_out = ["out/b.png", "out/pages/0.parquet", "out/run.json"]
     assert names(source, source) == ["a.png", *of_out, "pages/1.png"]
-    own = ["files/0.parquet", "out/b.png", "pages/0.parquet", "pages/1.png"]
+    own = ["files/0.parquet", "out/b.png", "pages/0.parquet", "pages/1.png", "run.json"]
     assert names(source, source / "out") == ["a.png", *own]
-    everything = ["a.png", "files/0.parquet", *of_out, "pages/0.parquet", "pages/1.png"]
+    everything = ["a.png", "files/0.parquet", *of_out, "pages/0.parquet", "pages/1.png", "run.json"]
     assert names(source, tmp_path) == everything
 
 
@@ -59,3 +62,32 @@ def test_links_in_a_circle_and_odd_names_add_nothing_and_end_nothing(tmp_path):
     with pytest.raises(FileNotFoundError):
         Sources(str(source)).read("\\xff.png", most_bytes=1)
     assert Place.at(str(tmp_path / "none")).files() == []
+
+
+def how(source: Path, **changes: Any) -> dict[str, Any]:
+    job = {"outputs": ("text",), "cores": 1, "text_layer": "auto", "dpi": None, "environ": {}}
+    made = Job(source=str(source), target="none", **job | changes)
+    return {"source": Sources(made.source).root, **made.how()}
+
+
+def test_a_target_is_for_one_source_and_one_way_of_reading(tmp_path):
+    written(tmp_path, "a/1.png", "b/1.png", "one.list", "two.list")
+    a, target = tmp_path / "a", Target(str(tmp_path / "out"))
+    target.begin(how(a, dpi=72))
+    target.begin(how(a))  # there are no results yet
+    written(tmp_path / "out", "pages/0.parquet")
+    target.begin(how(a / "1.png", cores=2, environ={"OCR_PAGE_SECONDS": "9"}))
+    for other, changed in [
+        (how(tmp_path / "b"), "source"),
+        (how(a, outputs=("text", "hocr")), "outputs"),
+        (how(a, dpi=300), "dpi"),
+        (how(a, text_layer="never"), "text_layer"),
+        (how(a, environ={"OCR_PROFILE": "fast"}), "OCR_PROFILE"),
+        (how(tmp_path / "one.list"), "source"),
+    ]:
+        with pytest.raises(NoTarget, match=f"was begun with other {changed} "):
+            target.begin(other)
+    lists = Target(str(tmp_path / "of-lists"))
+    lists.begin(how(tmp_path / "one.list"))
+    written(tmp_path / "of-lists", "pages/0.parquet")
+    lists.begin(how(tmp_path / "two.list"))
