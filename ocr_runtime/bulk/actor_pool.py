@@ -36,8 +36,12 @@ _MOST_LOST = 20
 _log = logging.getLogger("rapidocr")
 
 
+class NotStarted(Exception):
+    """No actor can be started; `str(error)` is one line that says why."""
+
+
 class PoolFailed(Exception):
-    """No actor can read; `str(error)` is one line that says why."""
+    """No actor can read any more; `str(error)` is one line that says why."""
 
 
 @dataclass
@@ -91,7 +95,8 @@ class ActorPool:
         """Have chunks read, and what they leave; yield what becomes of each piece.
 
         Raises:
-            PoolFailed: no actor can be started, or all are lost again and again.
+            NotStarted: no actor can be started.
+            PoolFailed: all are lost again and again, or cannot store rows.
         """
         waiting = iter(chunks)
         try:
@@ -135,7 +140,7 @@ class ActorPool:
             answer = ray.get(actor.reference)
         except RayError as exc:
             if actor.chunk is None and not isinstance(exc, RayActorError):
-                raise PoolFailed(str(getattr(exc, "cause", None) or exc)) from exc
+                raise NotStarted(_reason(exc)) from exc
             yield from self._lose(actor, exc)
             return
         started = actor.chunk is None
@@ -155,8 +160,10 @@ class ActorPool:
 
     def _lose(self, actor: _Actor, error: RayError) -> Iterator[PieceOutcome]:
         """Give the chunks of an actor to others, and ask for another actor in its place."""
+        reason = _reason(error)
+        if self._lost and isinstance(getattr(error, "cause", None), OSError):
+            raise PoolFailed(reason)  # no other actor can store rows either
         self._lost += 1
-        reason = str(error).strip().splitlines()[0]
         _log.warning("an actor was lost, its chunks are read again: %s", reason)
         if self._lost >= _MOST_LOST:
             raise PoolFailed(f"{self._lost} actors were lost one after the other: {reason}")
@@ -169,3 +176,9 @@ class ActorPool:
         self._again.extend(again)
         for outcome in [] if again else self._give_up(actor.chunk):
             yield from self._with_rest(outcome)
+
+
+def _reason(error: RayError) -> str:
+    """Say in a line what went wrong; the first lines of Ray name the process, and where it was."""
+    lines = str(getattr(error, "cause", None) or error).strip().splitlines()
+    return lines[-1].strip() if lines else type(error).__name__

@@ -9,15 +9,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ocr_runtime.bulk import cluster
-from ocr_runtime.bulk.actor_pool import ActorPool, PoolFailed
+from ocr_runtime.bulk.actor_pool import ActorPool, NotStarted, PoolFailed
 from ocr_runtime.bulk.chunks import Chunk, Piece, chunks_of, divided, runs
 from ocr_runtime.bulk.outcomes import Outcomes, Totals
 from ocr_runtime.bulk.reading_actor import Job, lost
 from ocr_runtime.bulk.sources import NoSource, Sources
 from ocr_runtime.bulk.target import Begun, NoTarget, Target
 
-REFUSALS = (NoSource, NoTarget, cluster.NoCluster, PoolFailed)
-"""What ends a run; each says why in one line."""
+REFUSALS = (NoSource, NoTarget, cluster.NoCluster, NotStarted)
+"""What is said before anything is read; each says why in one line."""
+
+ENDS = (PoolFailed, OSError)
+"""What ends a run that has begun; the next run goes on from there."""
 
 _CHUNKS_LEFT = 3
 """A chunk is at most this part of what is left for each actor."""
@@ -44,7 +47,8 @@ def read_in_bulk(
 
     Raises:
         NoSource, NoTarget, NoCluster: one of these cannot be used.
-        PoolFailed: no actor can read.
+        NotStarted: no actor can be started.
+        PoolFailed: no actor can read any more.
         OSError: results cannot be written.
     """
     target = Target(job.target)
@@ -53,8 +57,10 @@ def read_in_bulk(
     target.begin({"source": sources.root, **job.how()})
     if retry_failed:
         target.forget_failures()
-    names, begun = _missing(listed, target)
+    finished, failed = target.finished()
+    names, begun = _missing(listed, finished, target)
     outcomes = Outcomes(target, begun, files=len(names))
+    outcomes.totals.failed_before = pc.sum(pc.is_in(listed, value_set=failed)).as_py() or 0
     try:
         complete = outcomes.finish_complete()
         left = [name for name in names if name not in complete]
@@ -78,9 +84,10 @@ def read_in_bulk(
     return outcomes.totals
 
 
-def _missing(listed: pa.Array, target: Target) -> tuple[list[str], dict[str, Begun]]:
+def _missing(
+    listed: pa.Array, finished: pa.Array, target: Target
+) -> tuple[list[str], dict[str, Begun]]:
     """Return the names of the files that are not finished, and what is there of them."""
-    finished = target.finished()
     names = listed.filter(pc.invert(pc.is_in(listed, value_set=finished))).to_pylist()
     chosen = set(names)
     begun = target.begun(finished)

@@ -102,9 +102,11 @@ class Target:
         except (OSError, ValueError) as exc:
             raise NoTarget(f"{self.place.path}/{kind}: {exc}") from exc
 
-    def finished(self) -> pa.Array:
-        """The names of the files of which nothing is missing."""
-        return self._table("files", parquet.FILES, ["source"])["source"].combine_chunks()
+    def finished(self) -> tuple[pa.Array, pa.Array]:
+        """Return the names of the files of which nothing is missing, and of those that failed."""
+        files = self._table("files", parquet.FILES, ["source", "code"])
+        failed = files.filter(pc.is_valid(files["code"]))
+        return files["source"].combine_chunks(), failed["source"].combine_chunks()
 
     def begun(self, finished: pa.Array) -> dict[str, Begun]:
         """What is there of files that are not finished, by their names."""

@@ -6,7 +6,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from ocr_runtime.client.errors import UsageError
+from ocr_runtime.client.errors import RunEnded, UsageError
 from ocr_runtime.settings import Settings
 
 if TYPE_CHECKING:
@@ -120,6 +120,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     Raises:
         SettingsError, UsageError: nothing can be done.
+        RunEnded: the rest cannot be read.
     """
     try:
         Settings.from_environ(os.environ)
@@ -140,9 +141,12 @@ def run(arguments: argparse.Namespace) -> int:
             retry_failed=arguments.retry_failed,
             report=progress.report,
         )
-    except (*bulk.REFUSALS, OSError) as exc:
+    except bulk.REFUSALS as exc:
         progress.end()
         raise UsageError(str(exc)) from exc
+    except bulk.ENDS as exc:
+        progress.end()
+        raise RunEnded(f"{exc}; started again, it goes on from here") from exc
     except KeyboardInterrupt:
         progress.end()
         print("Interrupted; started again, it goes on from here.", file=sys.stderr)
@@ -153,7 +157,11 @@ def run(arguments: argparse.Namespace) -> int:
     more = totals.files_failed - len(totals.failures)
     if more > 0:
         print(f"... and {more} more: see the files of {arguments.out}/files", file=sys.stderr)
-    return 1 if totals.files_failed else 0
+    if totals.failed_before:
+        print(
+            f"{totals.failed_before} could not be read before: see --retry-failed", file=sys.stderr
+        )
+    return 0 if totals.all_read else 1
 
 
 def _job(arguments: argparse.Namespace) -> "Job":

@@ -22,6 +22,8 @@ pytest.importorskip("ray", reason="Ray is not installed: scripts/bulk tests with
 import pyarrow as pa
 from pyarrow import dataset, fs
 
+from ocr_runtime.bulk.chunks import Chunk, Piece
+
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 COMMAND = [sys.executable, "-m", "ocr_runtime", "bulk"]
@@ -172,8 +174,9 @@ def test_a_second_run_reads_nothing_that_is_there(read, folder, tmp_path):
     shutil.copytree(read[0], target)
     before = written(target)
     status, said = bulk(folder, "--out", target)
-    assert (status, written(target)) == (0, before), said
+    assert (status, written(target)) == (1, before), said
     assert "0 of 0 files" in said
+    assert "5 could not be read before: see --retry-failed" in said
 
 
 def test_failures_are_tried_again_when_asked_for(read, folder, tmp_path):
@@ -192,6 +195,23 @@ def test_failures_are_tried_again_when_asked_for(read, folder, tmp_path):
     assert files["crash.png"] == (1, 1, 0, None)
     assert files["broken.pdf"] == FAILURES["broken.pdf"]
     assert len(files) == 29
+
+
+def test_a_run_whose_results_cannot_be_written_fails_and_can_go_on(tmp_path):
+    source, target = tmp_path / "scans", tmp_path / "results"
+    source.mkdir()
+    (source / "a.png").write_bytes(png("Number 1"))
+    chunk = Chunk(pieces=(Piece(source="a.png"),), most_pages=64)
+    in_the_way = target / f"pages/{chunk.name}.parquet/folder"
+    in_the_way.mkdir(parents=True)
+    status, said = bulk(source, "--out", target)
+    assert status == 1, said
+    assert "Is a directory" in said.splitlines()[-1]
+    assert said.endswith("; started again, it goes on from here\n")
+    assert "an actor was lost, its chunks are read again: [Errno 21]" in said
+    shutil.rmtree(in_the_way.parent)
+    assert bulk(source, "--out", target)[0] == 0
+    assert texts(target) == {("a.png", 1): "Number 1"}
 
 
 @pytest.fixture(scope="module")
@@ -343,7 +363,7 @@ def test_it_reads_from_and_writes_to_an_object_store(store, tmp_path):
     assert found == {"a b#%41?.png": "Odd name", "deep/b.png": "Number 2"}
     codes = {row["source"]: row["code"] for row in rows("bucket/results", "files", system)}
     assert codes == {**dict.fromkeys(found), "broken.png": "unsupported_document"}
-    assert bulk(source, "--out", target, **keys)[0] == 0
+    assert bulk(source, "--out", target, **keys)[0] == 1
     # The same files from a list, into a folder, only those that it names.
     listed = tmp_path / "some.list"
     listed.write_text("s3://bucket/scans/a b#%41?.png\n\ns3://bucket/scans/none.png\n")

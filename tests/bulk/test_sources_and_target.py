@@ -8,6 +8,7 @@ import pytest
 
 pytest.importorskip("pyarrow", reason="PyArrow is not installed: scripts/bulk tests with it")
 
+from ocr_runtime.bulk.outcomes import Totals
 from ocr_runtime.bulk.places import Place
 from ocr_runtime.bulk.reading_actor import Job
 from ocr_runtime.bulk.sources import NoSource, Sources
@@ -91,3 +92,10 @@ def test_a_target_is_for_one_source_and_one_way_of_reading(tmp_path):
     lists.begin(how(tmp_path / "one.list"))
     written(tmp_path / "of-lists", "pages/0.parquet")
     lists.begin(how(tmp_path / "two.list"))
+
+
+def test_all_are_read_only_if_none_failed_and_none_is_missing():
+    assert Totals(files=2, files_done=2, failures=[]).all_read
+    assert not Totals(files=2, files_done=1, failures=[]).all_read
+    assert not Totals(files=2, files_done=2, files_failed=1, failures=[]).all_read
+    assert not Totals(failed_before=1, failures=[]).all_read
