@@ -4,6 +4,7 @@ names of SOURCE --without those finished in TARGET--> pieces --> chunks --actors
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -55,32 +56,33 @@ def read_in_bulk(
     sources = Sources(job.source)
     listed = pa.array(sources.names(without=target.place), pa.string())
     target.begin({"source": sources.root, **job.how()})
-    if retry_failed:
-        target.forget_failures()
-    finished, failed = target.finished()
-    names, begun = _missing(listed, finished, target)
-    outcomes = Outcomes(target, begun, files=len(names))
-    outcomes.totals.failed_before = pc.sum(pc.is_in(listed, value_set=failed)).as_py() or 0
-    try:
+    with ExitStack() as stack:
+        if retry_failed:  # nothing is deleted unless it can be read
+            stack.enter_context(cluster.connected(address, cores=job.cores))
+            target.forget_failures()
+        finished, failed = target.finished()
+        names, begun = _missing(listed, finished, target)
+        outcomes = Outcomes(target, begun, files=len(names))
+        outcomes.totals.failed_before = pc.sum(pc.is_in(listed, value_set=failed)).as_py() or 0
+        stack.callback(outcomes.write)
         complete = outcomes.finish_complete()
         left = [name for name in names if name not in complete]
         if not left:
             return outcomes.totals
-        with cluster.connected(address):
-            pool = ActorPool(
-                new_actor=lambda: cluster.new_actor(job),
-                room=lambda: cluster.room(job.cores),
-                most_actors=most_actors,
-                most_pages=most_pages,
-                give_up=lambda chunk: lost(chunk, target),
-            )
-            actors = most_actors or max(1, cluster.room(job.cores))
-            chunks = _chunks(left, begun, actors=actors, most_pages=most_pages)
-            for outcome in pool.read(chunks):
-                outcomes.record(outcome)
-                report(outcomes.totals)
-    finally:
-        outcomes.write()
+        if not retry_failed:
+            stack.enter_context(cluster.connected(address, cores=job.cores))
+        pool = ActorPool(
+            new_actor=lambda: cluster.new_actor(job),
+            room=lambda: cluster.room(job.cores),
+            most_actors=most_actors,
+            most_pages=most_pages,
+            give_up=lambda chunk: lost(chunk, target),
+        )
+        actors = most_actors or max(1, cluster.room(job.cores))
+        chunks = _chunks(left, begun, actors=actors, most_pages=most_pages)
+        for outcome in pool.read(chunks):
+            outcomes.record(outcome)
+            report(outcomes.totals)
     return outcomes.totals
 
 

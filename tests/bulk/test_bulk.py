@@ -214,6 +214,15 @@ def test_a_run_whose_results_cannot_be_written_fails_and_can_go_on(tmp_path):
     assert texts(target) == {("a.png", 1): "Number 1"}
 
 
+def test_failures_are_kept_where_they_cannot_be_tried_again(read, folder, tmp_path):
+    target = tmp_path / "again"
+    shutil.copytree(read[0], target)
+    before = written(target)
+    for arguments in ([tmp_path / "none"], [folder, "--cores-per-actor", 9999]):
+        status, said = bulk(*arguments, "--out", target, "--retry-failed")
+        assert (status, written(target)) == (2, before), said
+
+
 @pytest.fixture(scope="module")
 def many(tmp_path_factory) -> Path:
     place = tmp_path_factory.mktemp("many")
@@ -385,6 +394,8 @@ def test_what_cannot_be_used_is_said_in_a_line(folder, tmp_path):
     assert (status, said) == (2, f"rapidocr-bento bulk: {file}: is a file\n")
     status, said = bulk(folder, "--out", tmp_path / "out", OCR_PROFILE="quick")
     assert (status, "OCR_PROFILE='quick'" in said) == (2, True)
+    status, said = bulk(folder, "--out", tmp_path / "out", "--cores-per-actor", 9999)
+    assert (status, "this machine grants only" in said) == (2, True)
     model = tmp_path / "model.onnx"
     model.write_bytes(b"none")
     status, said = bulk(folder, "--out", tmp_path / "out", rec_model_path=str(model))
