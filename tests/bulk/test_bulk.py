@@ -301,6 +301,17 @@ def test_a_node_that_is_killed_loses_nothing_and_doubles_nothing(many, tmp_path)
     assert len(outcomes(target)) == 151
 
 
+def test_it_says_that_no_node_has_room(folder, tmp_path):
+    port = free_port()
+    address = f"127.0.0.1:{port}"
+    run = (folder, "--out", tmp_path, "--ray", address, "--cores-per-actor", 2)
+    with node("--head", f"--port={port}", "--include-dashboard=false"):
+        until(lambda: _alive(address) == 1)
+        with started(*run, **TOKEN) as process:
+            assert process.stderr is not None
+            assert any("no node has room for one" in line for line in process.stderr)
+
+
 @contextlib.contextmanager
 def node_joined(address: str) -> Iterator[subprocess.Popen[bytes]]:
     host, port = address.split(":")
