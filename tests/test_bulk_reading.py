@@ -1,13 +1,17 @@
 """Chunks of pages, and the process that reads them: all of bulk reading that needs no Ray."""
 
+import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 
 import pytest
 from conftest import DATA, TRUTH, page_bytes
 from faulty_files import CRASH, HANG, drawn, png, site, tiff
+from serving import ROOT
 
 from ocr_runtime.bulk.chunks import MOST_ATTEMPTS, Chunk, Piece, chunks_of, divided, runs
 from ocr_runtime.bulk.cores import Cores
@@ -174,6 +178,31 @@ def test_a_process_that_is_killed_is_replaced(faulty):
             break
         assert time.monotonic() < deadline
     assert seen(read(faulty, png("After it"))) == {1: "After it"}
+
+
+def test_a_process_whose_actor_is_gone_reads_no_further_page():
+    asked = {"outputs": ["text"], "cores": 1, "text_layer": "auto", "dpi": None}
+    data = tiff(*[drawn("Page")] * 500)
+    request = {"bytes": len(data), "first": 1, "last": None, "most": 500}
+    with subprocess.Popen(
+        [sys.executable, "-m", "ocr_runtime.bulk.reader_child"],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as child:
+        assert child.stdin
+        assert child.stdout
+        try:
+            child.stdin.write(json.dumps(asked).encode() + b"\n")
+            child.stdin.flush()
+            assert json.loads(child.stdout.readline()) == {"ready": True}
+            child.stdin.write(json.dumps(request).encode() + b"\n" + data)
+            child.stdin.flush()
+            assert json.loads(child.stdout.readline()) == {"pages": 500}
+            child.stdout.close()
+            assert child.wait(20) == 0  # its standard input is still open
+        finally:
+            child.kill()
 
 
 def test_a_setting_that_cannot_be_used_is_said_at_once(tmp_path):
