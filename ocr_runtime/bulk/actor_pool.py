@@ -26,6 +26,7 @@ from ray.exceptions import RayActorError, RayError
 
 from ocr_runtime.bulk.chunks import Chunk, chunks_of, divided
 from ocr_runtime.bulk.outcomes import PieceOutcome
+from ocr_runtime.bulk.reading_actor import StoreFailed
 
 _LOOK_SECONDS = 5.0
 """How often it is looked whether the cluster has grown."""
@@ -101,7 +102,7 @@ class ActorPool:
 
         Raises:
             NotStarted: the first actor that has models to load cannot.
-            PoolFailed: all are lost again and again, or cannot store rows.
+            PoolFailed: all are lost again and again, or cannot fetch files or store rows.
         """
         waiting = iter(chunks)
         self._waited = time.monotonic()
@@ -184,8 +185,10 @@ class ActorPool:
     def _lose(self, actor: _Actor, error: RayError) -> Iterator[PieceOutcome]:
         """Give the chunks of an actor to others, and ask for another actor in its place."""
         reason = _reason(error)
-        if actor.chunk and self._lost and isinstance(getattr(error, "cause", None), OSError):
-            raise PoolFailed(reason)  # no other actor can store rows either
+        cause = getattr(error, "cause", None)
+        cannot_write = actor.chunk is not None and isinstance(cause, OSError)
+        if isinstance(cause, StoreFailed) or (cannot_write and self._lost):
+            raise PoolFailed(reason)  # no other actor can either
         self._lost += 1
         _log.warning("an actor was lost, its chunks are read again: %s", reason)
         if self._lost >= _MOST_LOST:

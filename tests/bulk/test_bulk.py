@@ -223,6 +223,15 @@ def test_failures_are_kept_where_they_cannot_be_tried_again(read, folder, tmp_pa
         assert (status, written(target)) == (2, before), said
 
 
+def test_a_source_that_cannot_be_read_any_more_ends_the_run(tmp_path):
+    (tmp_path / "loop").symlink_to("loop")  # whatever is below it has an error of its disk
+    listed = tmp_path / "some.list"
+    listed.write_text("\n".join(f"{tmp_path}/loop/{number}" for number in range(100)))
+    status, said = bulk(listed, "--out", tmp_path / "out")
+    assert status == 1, said
+    assert "SOURCE cannot be read any more" in said.splitlines()[-1]
+
+
 @pytest.fixture(scope="module")
 def many(tmp_path_factory) -> Path:
     place = tmp_path_factory.mktemp("many")

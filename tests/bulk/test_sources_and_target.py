@@ -8,9 +8,10 @@ import pytest
 
 pytest.importorskip("pyarrow", reason="PyArrow is not installed: scripts/bulk tests with it")
 
+from ocr_runtime.bulk.chunks import Chunk, Piece
 from ocr_runtime.bulk.outcomes import Totals
 from ocr_runtime.bulk.places import Place
-from ocr_runtime.bulk.reading_actor import Job
+from ocr_runtime.bulk.reading_actor import ChunkReader, Job, StoreFailed
 from ocr_runtime.bulk.sources import NoSource, Sources
 from ocr_runtime.bulk.target import NoTarget, Target
 
@@ -65,9 +66,13 @@ def test_links_in_a_circle_and_odd_names_add_nothing_and_end_nothing(tmp_path):
     assert Place.at(str(tmp_path / "none")).files() == []
 
 
+def job(source: Path, target: Path | str = "none", **changes: Any) -> Job:
+    usual = {"outputs": ("text",), "cores": 1, "text_layer": "auto", "dpi": None, "environ": {}}
+    return Job(source=str(source), target=str(target), **usual | changes)
+
+
 def how(source: Path, **changes: Any) -> dict[str, Any]:
-    job = {"outputs": ("text",), "cores": 1, "text_layer": "auto", "dpi": None, "environ": {}}
-    made = Job(source=str(source), target="none", **job | changes)
+    made = job(source, **changes)
     return {"source": Sources(made.source).root, **made.how()}
 
 
@@ -99,3 +104,22 @@ def test_all_are_read_only_if_none_failed_and_none_is_missing():
     assert not Totals(files=2, files_done=1, failures=[]).all_read
     assert not Totals(files=2, files_done=2, files_failed=1, failures=[]).all_read
     assert not Totals(failed_before=1, failures=[]).all_read
+
+
+def test_files_that_are_not_there_are_failures_but_an_outage_ends_the_run(tmp_path):
+    listed = tmp_path / "some.list"
+    listed.touch()
+    (tmp_path / "loop").symlink_to("loop")  # whatever is below it has an error of its disk
+    gone = [Piece(source=f"{tmp_path}/gone{number}") for number in range(30)]
+    broken = [Piece(source=f"{tmp_path}/loop/{number}") for number in range(20)]
+    reader = ChunkReader(job(listed, tmp_path / "out"))
+    try:
+        mixed = (*broken[:19], *gone, *broken[:19])
+        outcomes = reader.read(Chunk(pieces=mixed, most_pages=99))
+        assert {outcome.failure.code for outcome in outcomes} == {"unreadable_file"}
+        assert "Too many levels of symbolic links" in outcomes[0].failure.error
+        assert "No such file" in outcomes[19].failure.error
+        with pytest.raises(StoreFailed, match=r"cannot be read any more: .*Too many levels"):
+            reader.read(Chunk(pieces=tuple(broken[19:]), most_pages=99))
+    finally:
+        reader.close()
