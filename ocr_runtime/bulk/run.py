@@ -68,6 +68,7 @@ def read_in_bulk(
         complete = outcomes.finish_complete()
         left = [name for name in names if name not in complete]
         if not left:
+            target.drop_doubles()
             return outcomes.totals
         if not retry_failed:
             stack.enter_context(cluster.connected(address, cores=job.cores))
@@ -83,6 +84,7 @@ def read_in_bulk(
         for outcome in pool.read(chunks):
             outcomes.record(outcome)
             report(outcomes.totals)
+        target.drop_doubles()
     return outcomes.totals
 
 

@@ -114,9 +114,13 @@ class Target:
         pages = self._table("pages", parquet.PAGES, columns)
         pages = pages.filter(pc.invert(pc.is_in(pages["source"], value_set=finished)))
         found: dict[str, Begun] = {}
-        for row in pages.sort_by("page").to_pylist():
+        # Of a page that is there twice, `drop_doubles` keeps a row without a code.
+        rows = sorted(pages.to_pylist(), key=lambda row: (row["page"], row["code"] is not None))
+        for row in rows:
             begun = found.setdefault(row["source"], Begun())
             begun.page_count = max(begun.page_count, row["page_count"] or 0)
+            if row["page"] in begun.pages:
+                continue
             begun.pages.add(row["page"])
             begun.seconds += row["seconds"] or 0.0
             if row["code"] is not None:
@@ -132,6 +136,35 @@ class Target:
         """Write the rows of files, of which none is there."""
         name = hashlib.sha256("\0".join(row["source"] for row in rows).encode()).hexdigest()[:32]
         (self.place / f"files/{name}.parquet").write(parquet.encoded(rows, parquet.FILES))
+
+    def drop_doubles(self) -> int:
+        """Delete rows of pages that have another one; of these one that was read is kept.
+
+        There are some after an attempt whose actor was lost, or whose command was killed, has
+        written its rows all the same, while the pages were in other chunks already.
+
+        Returns:
+            How many rows were deleted.
+        """
+        key = ["source", "page"]
+        pages = self._table("pages", parquet.PAGES, [*key, "code", parquet.PATH])
+        counts = pages.group_by(key).aggregate([([], "count_all")])
+        again = counts.filter(pc.greater(counts["count_all"], 1))
+        if not again.num_rows:
+            return 0
+        kept: set[tuple[str, int]] = set()
+        dropped: dict[str, set[tuple[str, int]]] = {}
+        doubled = pages.join(again, key, join_type="inner").to_pylist()
+        for row in sorted(doubled, key=lambda row: (row["code"] is not None, row[parquet.PATH])):
+            page = (row["source"], row["page"])
+            if page in kept:
+                dropped.setdefault(row[parquet.PATH], set()).add(page)
+            kept.add(page)
+        for path, rows in dropped.items():
+            table = parquet.table(self.place.system, [path], parquet.PAGES, parquet.PAGES.names)
+            found = zip(table["source"].to_pylist(), table["page"].to_pylist(), strict=True)
+            self._keep(path, table.filter(pa.array([page not in rows for page in found])))
+        return sum(map(len, dropped.values()))
 
     def forget_failures(self) -> int:
         """Delete the rows of pages and files that were not read, so that they are missing.
@@ -153,9 +186,13 @@ class Target:
             kept = table.filter(pc.is_null(table["code"]))
             if kept.num_rows == table.num_rows:
                 continue
-            place = Place(self.place.system, path)
-            if kept.num_rows:
-                place.write(parquet.encoded(kept.to_pylist(), schema))
-            else:
-                place.delete()
+            self._keep(path, kept)
             yield table.num_rows - kept.num_rows
+
+    def _keep(self, path: str, rows: pa.Table) -> None:
+        """Write a file with fewer rows; without any, delete it."""
+        place = Place(self.place.system, path)
+        if rows.num_rows:
+            place.write(parquet.encoded(rows.to_pylist(), rows.schema))
+        else:
+            place.delete()

@@ -177,6 +177,10 @@ def test_a_second_run_reads_nothing_that_is_there(read, folder, tmp_path):
     assert (status, written(target)) == (1, before), said
     assert "0 of 0 files" in said
     assert "5 could not be read before: see --retry-failed" in said
+    rows_of_a_chunk = next(path for path in before if path.parent.name == "pages")
+    shutil.copy(rows_of_a_chunk, rows_of_a_chunk.with_name("z.parquet"))
+    assert bulk(folder, "--out", target)[0] == 1
+    assert written(target) == before
 
 
 def test_failures_are_tried_again_when_asked_for(read, folder, tmp_path):

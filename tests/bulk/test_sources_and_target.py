@@ -8,12 +8,16 @@ import pytest
 
 pytest.importorskip("pyarrow", reason="PyArrow is not installed: scripts/bulk tests with it")
 
+import pyarrow as pa
+from pyarrow import dataset
+
 from ocr_runtime.bulk.chunks import Chunk, Piece
 from ocr_runtime.bulk.outcomes import Totals
 from ocr_runtime.bulk.places import Place
 from ocr_runtime.bulk.reading_actor import ChunkReader, Job, StoreFailed
+from ocr_runtime.bulk.rows import Failure
 from ocr_runtime.bulk.sources import NoSource, Sources
-from ocr_runtime.bulk.target import NoTarget, Target
+from ocr_runtime.bulk.target import Begun, NoTarget, Target
 
 
 def written(folder: Path, *names: str) -> None:
@@ -123,3 +127,31 @@ def test_files_that_are_not_there_are_failures_but_an_outage_ends_the_run(tmp_pa
             reader.read(Chunk(pieces=tuple(broken[19:]), most_pages=99))
     finally:
         reader.close()
+
+
+def test_a_page_that_was_written_twice_is_kept_once(tmp_path):
+    target = Target(str(tmp_path))
+    assert target.drop_doubles() == 0
+    failed = {"code": "actor_lost", "error": "Lost.", "seconds": 1.0}
+    good = {"text": "Read", "page_count": 3, "seconds": 2.0}
+    page = [{"source": "a", "page": number} for number in (1, 2, 3)]
+    other = {"source": "b", "page": 1, **good}
+    target.write_pages("0", [page[0] | failed, page[1] | good, other])
+    target.write_pages("1", [page[0] | good, page[1] | good])
+    target.write_pages("2", [page[1] | failed, page[2] | failed])
+    target.write_pages("3", [page[1] | good])
+
+    def found() -> dict[str, Begun]:
+        return target.begun(pa.array(["b"], pa.string()))
+
+    lost = Failure("actor_lost", "Lost.")
+    kept = Begun(page_count=3, pages={1, 2, 3}, failed=1, seconds=5.0, failure=lost)
+    assert found() == {"a": kept}
+    assert target.drop_doubles() == 4
+    assert target.drop_doubles() == 0
+    assert found() == {"a": kept}
+    rows = dataset.dataset(tmp_path / "pages", format="parquet").to_table().to_pylist()
+    read = [(row["source"], row["page"], row["text"] or row["code"]) for row in rows]
+    one_each = [("a", 1, "Read"), ("a", 2, "Read"), ("a", 3, "actor_lost"), ("b", 1, "Read")]
+    assert sorted(read) == one_each
+    assert not (tmp_path / "pages/3.parquet").exists()
