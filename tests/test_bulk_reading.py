@@ -17,6 +17,7 @@ from ocr_runtime.bulk.chunks import MOST_ATTEMPTS, Chunk, Piece, chunks_of, divi
 from ocr_runtime.bulk.cores import Cores
 from ocr_runtime.bulk.reader_process import ReaderProcess
 from ocr_runtime.bulk.rows import DEFAULT_OUTPUTS, OUTPUTS, PieceResult
+from ocr_runtime.client.main import main
 from ocr_runtime.settings import SettingsError
 
 
@@ -216,3 +217,18 @@ def test_a_setting_that_cannot_be_used_is_said_at_once(tmp_path):
             dpi=None,
             environ={"rec_model_path": str(model)},
         )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--actors", "0"], "argument --actors: '0' is not a whole number of 1 or more"),
+        (["--actors", "two"], "argument --actors: 'two' is not a whole number of 1 or more"),
+        (["--dpi", "601"], "argument --dpi: '601' is not a whole number of 72 to 600"),
+        (["--retry"], "unrecognized arguments: --retry"),
+    ],
+)
+def test_an_argument_that_cannot_be_used_is_said(arguments, said, capsys):
+    with pytest.raises(SystemExit):
+        main(["bulk", "scans", "--out", "results", *arguments])
+    assert said in capsys.readouterr().err

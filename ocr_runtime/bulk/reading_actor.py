@@ -157,8 +157,8 @@ class ChunkReader:
         try:
             data = self._sources.read(source, most_bytes=_MOST_BYTES + 1)
         except (OSError, ValueError) as exc:
-            _log.warning("%s cannot be fetched: %s", source, exc)
             reason = " ".join(str(exc).split())[:_MOST_REASON]
+            _log.warning("%r cannot be fetched: %r", source, reason)
             self._unanswered = self._unanswered + 1 if _is_of_the_store(exc) else 0
             if self._unanswered >= _MOST_UNANSWERED:
                 raise StoreFailed(f"SOURCE cannot be read any more: {reason}") from exc

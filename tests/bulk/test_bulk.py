@@ -104,7 +104,7 @@ def folder(tmp_path_factory) -> Path:
     (place / "crash.tiff").write_bytes(tiff(drawn("Page 1"), drawn("x", CRASH), drawn("Page 3")))
     (place / "crash.png").write_bytes(png("x", CRASH))
     (place / "broken.pdf").write_bytes(b"%PDF-1.7 and no more")
-    (place / "empty.png").write_bytes(b"")
+    (place / "em\x1bpty.png").write_bytes(b"")
     (place / "notes.docx").write_bytes(b"PK\x03\x04 no image")
     (place / ".hidden.png").write_bytes(png("Hidden"))
     for number in range(20):
@@ -116,7 +116,7 @@ FAILURES = {
     "crash.png": (None, 0, 0, "reader_crashed"),
     "crash.tiff": (3, 2, 1, "reader_crashed"),
     "broken.pdf": (None, 0, 0, "unsupported_document"),
-    "empty.png": (None, 0, 0, "unsupported_document"),
+    "em\x1bpty.png": (None, 0, 0, "unsupported_document"),
     "notes.docx": (None, 0, 0, "unsupported_document"),
 }
 
@@ -157,6 +157,8 @@ def test_each_page_has_one_row_and_each_file_one_outcome(read):
     assert len(files) == 22
     assert set(files.values()) == {(1, 1, 0, None)}
     assert "crash.png: reader_crashed" in said
+    assert "em?pty.png: unsupported_document" in said
+    assert "em\x1bpty" not in said
 
 
 def test_rows_hold_what_was_asked_for(read):
