@@ -232,3 +232,19 @@ def test_an_argument_that_cannot_be_used_is_said(arguments, said, capsys):
     with pytest.raises(SystemExit):
         main(["bulk", "scans", "--out", "results", *arguments])
     assert said in capsys.readouterr().err
+
+
+def test_measuring_ends_where_the_command_has_ended():
+    code = (
+        "import subprocess, sys; from scripts.measure_bulk import wait_for;"
+        "wait_for(lambda: False, subprocess.Popen([sys.executable, '-c', 'exit(3)']))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code],
+        check=False,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (ended.returncode, ended.stderr) == (1, "bulk has ended too early, with 3\n")
