@@ -46,7 +46,7 @@ class Sources:
 
     @property
     def root(self) -> str | None:
-        """The folder that the names of the files begin in, without credentials; None: in no one."""
+        """The folder that names of files start from, without credentials; None: there is none."""
         if self._kind == "list":
             return None
         path = self._place.path.rstrip("/")

@@ -399,6 +399,8 @@ def test_it_reads_from_and_writes_to_an_object_store(store, tmp_path):
     codes = {row["source"]: row["code"] for row in rows("bucket/results", "files", system)}
     assert codes == {**dict.fromkeys(found), "broken.png": "unsupported_document"}
     assert bulk(source, "--out", target, **keys)[0] == 1
+    status, said = bulk(f"s3://bucket/scan?{how}", "--out", tmp_path / "none", **keys)
+    assert (status, "holds no files" in said) == (2, True)
     # The same files from a list, into a folder, only those that it names.
     listed = tmp_path / "some.list"
     listed.write_text("s3://bucket/scans/a b#%41?.png\n\ns3://bucket/scans/none.png\n")
