@@ -60,10 +60,7 @@ def read_in_bulk(
         if retry_failed:  # nothing is deleted unless it can be read
             stack.enter_context(cluster.connected(address, cores=job.cores))
             target.forget_failures()
-        finished, failed = target.finished()
-        names, begun = _missing(listed, finished, target)
-        outcomes = Outcomes(target, begun, files=len(names))
-        outcomes.totals.failed_before = pc.sum(pc.is_in(listed, value_set=failed)).as_py() or 0
+        names, begun, outcomes = _missing(listed, target)
         stack.callback(outcomes.write)
         complete = outcomes.finish_complete()
         left = [name for name in names if name not in complete]
@@ -72,13 +69,7 @@ def read_in_bulk(
             return outcomes.totals
         if not retry_failed:
             stack.enter_context(cluster.connected(address, cores=job.cores))
-        pool = ActorPool(
-            new_actor=lambda: cluster.new_actor(job),
-            room=lambda: cluster.room(job.cores),
-            most_actors=most_actors,
-            most_pages=most_pages,
-            give_up=lambda chunk: lost(chunk, target),
-        )
+        pool = _pool(job, target, most_actors=most_actors, most_pages=most_pages)
         actors = most_actors or max(1, cluster.room(job.cores))
         chunks = _chunks(left, begun, actors=actors, most_pages=most_pages)
         for outcome in pool.read(chunks):
@@ -88,14 +79,25 @@ def read_in_bulk(
     return outcomes.totals
 
 
-def _missing(
-    listed: pa.Array, finished: pa.Array, target: Target
-) -> tuple[list[str], dict[str, Begun]]:
+def _pool(job: Job, target: Target, *, most_actors: int | None, most_pages: int) -> ActorPool:
+    return ActorPool(
+        new_actor=lambda: cluster.new_actor(job),
+        room=lambda: cluster.room(job.cores),
+        most_actors=most_actors,
+        most_pages=most_pages,
+        give_up=lambda chunk: lost(chunk, target),
+    )
+
+
+def _missing(listed: pa.Array, target: Target) -> tuple[list[str], dict[str, Begun], Outcomes]:
     """Return the names of the files that are not finished, and what is there of them."""
+    finished, failed = target.finished()
     names = listed.filter(pc.invert(pc.is_in(listed, value_set=finished))).to_pylist()
     chosen = set(names)
-    begun = target.begun(finished)
-    return names, {name: begun[name] for name in begun if name in chosen}
+    begun = {name: rows for name, rows in target.begun(finished).items() if name in chosen}
+    outcomes = Outcomes(target, begun, files=len(names))
+    outcomes.totals.failed_before = pc.sum(pc.is_in(listed, value_set=failed)).as_py() or 0
+    return names, begun, outcomes
 
 
 def _chunks(
