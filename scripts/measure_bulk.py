@@ -16,7 +16,7 @@ import tempfile
 import textwrap
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from pathlib import Path
@@ -98,18 +98,22 @@ def bulk(folder: Path, target: Path, *more: str) -> "subprocess.Popen[bytes]":
     )
 
 
-def first_part(target: Path) -> float:
-    """Wait for the first file of rows; return when it appeared."""
-    while not list(target.glob("pages/*.parquet")):
-        time.sleep(0.02)
-    return time.monotonic()
+def wait_for(
+    happened: Callable[[], object], process: "subprocess.Popen[bytes]", every_seconds: float = 0.02
+) -> None:
+    """Wait until something has happened; end where `bulk` has ended before that."""
+    while not happened():
+        if process.poll() is not None and not happened():
+            raise SystemExit(f"bulk has ended too early, with {process.returncode}")
+        time.sleep(every_seconds)
 
 
 def measured_bulk(folder: Path, target: Path, *more: str) -> tuple[float, float]:
     """Return the seconds of all, and those from the first rows on, extended to all pages."""
     start = time.monotonic()
     process = bulk(folder, target, *more)
-    begun = first_part(target)
+    wait_for(lambda: list(target.glob("pages/*.parquet")), process)
+    begun = time.monotonic()
     if process.wait():
         raise SystemExit("bulk has failed")
     end = time.monotonic()
@@ -184,8 +188,11 @@ def measured_cluster(folder: Path, target: Path, count: int) -> float:
             time.sleep(10)
             start = time.monotonic()
             process = bulk(folder, target, "--ray", address)
-            while sum(map(rows_in, target.glob("pages/*.parquet"))) < count / 2:
-                time.sleep(0.5)
+            wait_for(
+                lambda: sum(map(rows_in, target.glob("pages/*.parquet"))) >= count / 2,
+                process,
+                every_seconds=0.5,
+            )
             kill(second)
             print(f"killed a node after {time.monotonic() - start:.0f} s", flush=True)
             if process.wait():

@@ -1,18 +1,23 @@
 """Chunks of pages, and the process that reads them: all of bulk reading that needs no Ray."""
 
+import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 
 import pytest
 from conftest import DATA, TRUTH, page_bytes
 from faulty_files import CRASH, HANG, drawn, png, site, tiff
+from serving import ROOT
 
 from ocr_runtime.bulk.chunks import MOST_ATTEMPTS, Chunk, Piece, chunks_of, divided, runs
 from ocr_runtime.bulk.cores import Cores
 from ocr_runtime.bulk.reader_process import ReaderProcess
 from ocr_runtime.bulk.rows import DEFAULT_OUTPUTS, OUTPUTS, PieceResult
+from ocr_runtime.client.main import main
 from ocr_runtime.settings import SettingsError
 
 
@@ -176,6 +181,31 @@ def test_a_process_that_is_killed_is_replaced(faulty):
     assert seen(read(faulty, png("After it"))) == {1: "After it"}
 
 
+def test_a_process_whose_actor_is_gone_reads_no_further_page():
+    asked = {"outputs": ["text"], "cores": 1, "text_layer": "auto", "dpi": None}
+    data = tiff(*[drawn("Page")] * 500)
+    request = {"bytes": len(data), "first": 1, "last": None, "most": 500}
+    with subprocess.Popen(
+        [sys.executable, "-m", "ocr_runtime.bulk.reader_child"],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as child:
+        assert child.stdin
+        assert child.stdout
+        try:
+            child.stdin.write(json.dumps(asked).encode() + b"\n")
+            child.stdin.flush()
+            assert json.loads(child.stdout.readline()) == {"ready": True}
+            child.stdin.write(json.dumps(request).encode() + b"\n" + data)
+            child.stdin.flush()
+            assert json.loads(child.stdout.readline()) == {"pages": 500}
+            child.stdout.close()
+            assert child.wait(20) == 0  # its standard input is still open
+        finally:
+            child.kill()
+
+
 def test_a_setting_that_cannot_be_used_is_said_at_once(tmp_path):
     model = tmp_path / "model.onnx"
     model.write_bytes(b"none")
@@ -187,3 +217,34 @@ def test_a_setting_that_cannot_be_used_is_said_at_once(tmp_path):
             dpi=None,
             environ={"rec_model_path": str(model)},
         )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--actors", "0"], "argument --actors: '0' is not a whole number of 1 or more"),
+        (["--actors", "two"], "argument --actors: 'two' is not a whole number of 1 or more"),
+        (["--dpi", "601"], "argument --dpi: '601' is not a whole number of 72 to 600"),
+        (["--retry"], "unrecognized arguments: --retry"),
+    ],
+)
+def test_an_argument_that_cannot_be_used_is_said(arguments, said, capsys):
+    with pytest.raises(SystemExit):
+        main(["bulk", "scans", "--out", "results", *arguments])
+    assert said in capsys.readouterr().err
+
+
+def test_measuring_ends_where_the_command_has_ended():
+    code = (
+        "import subprocess, sys; from scripts.measure_bulk import wait_for;"
+        "wait_for(lambda: False, subprocess.Popen([sys.executable, '-c', 'exit(3)']))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code],
+        check=False,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (ended.returncode, ended.stderr) == (1, "bulk has ended too early, with 3\n")

@@ -213,5 +213,6 @@ def test_its_ray_is_the_one_of_the_lock_and_its_command_is_ours():
     assert f"FROM docker.io/rayproject/ray:{version}-" in dockerfile
     python, module, name, command, *_ = JOB["spec"]["entrypoint"].split()
     assert (python, module, name, command) == ("python", "-m", "ocr_runtime", "bulk")
+    assert JOB["spec"]["backoffLimit"] == 0  # a file that cannot be read fails the job
     for copied in re.findall(r"^COPY --chown=\S+ (.*) \S+$", dockerfile, re.MULTILINE):
         assert all((ROOT / each).exists() for each in copied.split()), copied

@@ -26,9 +26,13 @@ from ray.exceptions import RayActorError, RayError
 
 from ocr_runtime.bulk.chunks import Chunk, chunks_of, divided
 from ocr_runtime.bulk.outcomes import PieceOutcome
+from ocr_runtime.bulk.reading_actor import StoreFailed
 
 _LOOK_SECONDS = 5.0
 """How often it is looked whether the cluster has grown."""
+
+_SAY_SECONDS = 30.0
+"""How often it is said that actors have not started."""
 
 _MOST_LOST = 20
 """So many actors lost one after the other, with no chunk read in between, end the run."""
@@ -36,8 +40,12 @@ _MOST_LOST = 20
 _log = logging.getLogger("rapidocr")
 
 
+class NotStarted(Exception):
+    """No actor can be started; `str(error)` is one line that says why."""
+
+
 class PoolFailed(Exception):
-    """No actor can read; `str(error)` is one line that says why."""
+    """No actor can read any more; `str(error)` is one line that says why."""
 
 
 @dataclass
@@ -84,25 +92,33 @@ class ActorPool:
         self._give_up = give_up
         self._actors: list[_Actor] = []
         self._lost = 0
+        self._ever_started = False
         self._looked = -_LOOK_SECONDS
+        self._waited = 0.0
         self._again: deque[Chunk] = deque()
 
     def read(self, chunks: Iterable[Chunk]) -> Iterator[PieceOutcome]:
         """Have chunks read, and what they leave; yield what becomes of each piece.
 
         Raises:
-            PoolFailed: no actor can be started, or all are lost again and again.
+            NotStarted: the first actor that has models to load cannot.
+            PoolFailed: all are lost again and again, or cannot fetch files or store rows.
         """
         waiting = iter(chunks)
+        self._waited = time.monotonic()
         try:
             while True:
                 self._hand_out(waiting)
                 if not any(actor.chunk for actor in self._actors) and not self._pending(waiting):
                     return
                 busy = {actor.reference: actor for actor in self._actors if actor.reference}
+                if not busy:
+                    time.sleep(_LOOK_SECONDS)
+                    continue
                 ready, _ = ray.wait(list(busy), timeout=_LOOK_SECONDS)
                 for reference in ready:
                     yield from self._take(busy[reference])
+                self._say_if_none_started()
         finally:
             for actor in self._actors:
                 ray.kill(actor.handle)
@@ -129,18 +145,31 @@ class ActorPool:
             handle = self._new_actor()
             self._actors.append(_Actor(handle, handle.start.remote()))
 
+    def _say_if_none_started(self) -> None:
+        if any(actor.chunk or not actor.reference for actor in self._actors):
+            self._waited = time.monotonic()
+        elif time.monotonic() - self._waited >= _SAY_SECONDS:
+            self._waited = time.monotonic()
+            room = self._room()
+            where = f"the nodes have room for {room}" if room else "no node has room for one"
+            _log.warning("nothing is read, as no actor has started yet: %s", where)
+
     def _take(self, actor: _Actor) -> Iterator[PieceOutcome]:
         """Look at what an actor has done."""
         try:
             answer = ray.get(actor.reference)
         except RayError as exc:
-            if actor.chunk is None and not isinstance(exc, RayActorError):
-                raise PoolFailed(str(getattr(exc, "cause", None) or exc)) from exc
+            unusable = actor.chunk is None and not isinstance(exc, RayActorError)
+            if unusable and not self._ever_started:
+                raise NotStarted(_reason(exc)) from exc
             yield from self._lose(actor, exc)
+            if unusable:  # perhaps the fault of one node, which is not tried all the time
+                self._looked = time.monotonic()
             return
         started = actor.chunk is None
         actor.chunk = actor.reference = None
         if started:
+            self._ever_started = True
             return
         self._lost = 0
         for outcome in answer:
@@ -155,8 +184,12 @@ class ActorPool:
 
     def _lose(self, actor: _Actor, error: RayError) -> Iterator[PieceOutcome]:
         """Give the chunks of an actor to others, and ask for another actor in its place."""
+        reason = _reason(error)
+        cause = getattr(error, "cause", None)
+        cannot_write = actor.chunk is not None and isinstance(cause, OSError)
+        if isinstance(cause, StoreFailed) or (cannot_write and self._lost):
+            raise PoolFailed(reason)  # no other actor can either
         self._lost += 1
-        reason = str(error).strip().splitlines()[0]
         _log.warning("an actor was lost, its chunks are read again: %s", reason)
         if self._lost >= _MOST_LOST:
             raise PoolFailed(f"{self._lost} actors were lost one after the other: {reason}")
@@ -169,3 +202,9 @@ class ActorPool:
         self._again.extend(again)
         for outcome in [] if again else self._give_up(actor.chunk):
             yield from self._with_rest(outcome)
+
+
+def _reason(error: RayError) -> str:
+    """Say in a line what went wrong; the first lines of Ray name the process, and where it was."""
+    lines = str(getattr(error, "cause", None) or error).strip().splitlines()
+    return lines[-1].strip() if lines else type(error).__name__

@@ -46,16 +46,21 @@ class ReadingActor:
 
 
 @contextlib.contextmanager
-def connected(address: str | None) -> Iterator[None]:
+def connected(address: str | None, *, cores: int) -> Iterator[None]:
     """Use a cluster until the block ends.
 
     Args:
         address: of a cluster, as `ray.init` takes it; None: an embedded one on the cores of this
             machine that are granted.
+        cores: of each actor.
 
     Raises:
-        NoCluster: there is none.
+        NoCluster: there is none, or this machine has not so many cores.
     """
+    if address is None and cores > granted_cores():
+        raise NoCluster(
+            f"this machine grants only {granted_cores()} cores, so no actor can have {cores}"
+        )
     try:
         if address is None:
             # Others on this machine cannot use it; Ray would keep a token in the home folder.

@@ -44,6 +44,7 @@ class Totals:
         files: how many had something missing at its start.
         files_done: how many of these have a row now.
         files_failed: how many of these have a page that was not read, or were not opened.
+        failed_before: how many others an earlier run could not read.
         pages: how many were read.
         pages_failed: how many were not.
         failures: of up to 20 files, the name and what was wrong.
@@ -52,9 +53,15 @@ class Totals:
     files: int = 0
     files_done: int = 0
     files_failed: int = 0
+    failed_before: int = 0
     pages: int = 0
     pages_failed: int = 0
     failures: list[tuple[str, Failure]]
+
+    @property
+    def all_read(self) -> bool:
+        """Whether each file of SOURCE was read, by this run or an earlier one."""
+        return self.files_done == self.files and not (self.files_failed or self.failed_before)
 
 
 _SHOWN = 20

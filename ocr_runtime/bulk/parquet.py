@@ -53,6 +53,9 @@ FILES = pa.schema(
 """One row a file, written when nothing of it is missing. `page_count` is null if the file was not
 opened; `code` and `error` are those of the file, or of its first page that was not read."""
 
+PATH = "__filename"
+"""A column that each table has: the file of the row."""
+
 
 def encoded(rows: Sequence[dict[str, Any]], schema: pa.Schema) -> bytes:
     """Write rows as a Parquet file; a column that a row lacks is null."""
@@ -70,6 +73,7 @@ def table(
         OSError, ValueError: a file cannot be read, or is no Parquet file.
     """
     if not paths:
-        return schema.empty_table().select(list(columns))
+        of_path = pa.field(PATH, pa.string())
+        return schema.append(of_path).empty_table().select(list(columns))
     files = dataset.dataset(list(paths), schema=schema, filesystem=system, format="parquet")
     return files.to_table(columns=list(columns))

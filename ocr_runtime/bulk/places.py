@@ -5,6 +5,7 @@
 
 import os
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -54,10 +55,19 @@ class Place:
         (info,) = self.system.get_file_info([self.path])
         return info
 
-    def files(self) -> list[fs.FileInfo]:
-        """List the files below it, at any depth; none if it does not exist."""
+    def files(self) -> list[str]:
+        r"""List the paths of the files below it, at any depth; none if it does not exist.
+
+        Links to folders are not followed, as they may lead in a circle. What is not UTF-8 in a
+        local path is written with a backslash, as `\xff`; the file cannot be read under that name.
+
+        Raises:
+            OSError: it, or a folder below it, cannot be listed.
+        """
+        if self.is_local:
+            return [_readable(path) for path in _local_files(self.path)]
         chosen = fs.FileSelector(self.path, allow_not_found=True, recursive=True)
-        return [info for info in self.system.get_file_info(chosen) if info.is_file]
+        return [info.path for info in self.system.get_file_info(chosen) if info.is_file]
 
     def read(self, most_bytes: int | None = None) -> bytes:
         """Read the file, or so many bytes of it.
@@ -96,3 +106,19 @@ class Place:
     def delete(self) -> None:
         """Delete the file."""
         self.system.delete_file(self.path)
+
+
+def _local_files(folder: str) -> Iterator[str]:
+    def fail(error: OSError) -> None:
+        if not (isinstance(error, FileNotFoundError) and error.filename == folder):
+            raise error
+
+    for parent, _, names in os.walk(folder, onerror=fail):
+        for name in names:
+            path = os.path.join(parent, name)  # noqa: PTH118 - for each of millions of files
+            if os.path.isfile(path):  # noqa: PTH113 - as above
+                yield path
+
+
+def _readable(path: str) -> str:
+    return path.encode(errors="surrogateescape").decode(errors="backslashreplace")

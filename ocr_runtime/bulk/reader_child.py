@@ -10,7 +10,6 @@ be it a crash in a decoder or an endless loop, ends this process alone: the acto
 and goes on with the next page.
 """
 
-import contextlib
 import json
 import logging
 import os
@@ -111,9 +110,11 @@ class _Child:
         allow_seconds(self._opening["cores"] * self._seconds)
 
     def _send(self, answer: Row) -> None:
-        with contextlib.suppress(BrokenPipeError):  # the actor is gone: standard input ends too
+        try:
             self._answers.write(json.dumps(answer).encode() + b"\n")
             self._answers.flush()
+        except BrokenPipeError:  # the actor is gone, and nobody waits for the other pages
+            os._exit(0)
 
 
 def _numbers(request: dict[str, Any], pages: int) -> Iterator[int]:

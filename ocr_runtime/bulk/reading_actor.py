@@ -8,7 +8,8 @@
 import logging
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from ocr_runtime.bulk.chunks import Chunk, Piece
 from ocr_runtime.bulk.cores import Cores
@@ -17,11 +18,35 @@ from ocr_runtime.bulk.reader_process import ReaderProcess
 from ocr_runtime.bulk.rows import LOST, TOO_LARGE, UNREADABLE, Failure, PieceResult
 from ocr_runtime.bulk.sources import Sources
 from ocr_runtime.bulk.target import Target
+from ocr_runtime.settings import Settings
 
 _MOST_BYTES = 1 << 30
 """Of a file: it is held twice, and a third time by the process of a PDF."""
 
+_MOST_UNANSWERED = 20
+"""So many files one after the other that an actor cannot fetch, for no fault of theirs, end the
+run: the next one reads them. Otherwise an outage would make all files failures, at full speed."""
+
+_MOST_REASON = 300
+"""Characters of a reason that are kept."""
+
+_RESULT_SETTINGS = {
+    "det_model_path",
+    "cls_model_path",
+    "rec_model_path",
+    "config",
+    "profile",
+    "orientation",
+    "layout",
+    "max_det_pixels",
+}
+"""Fields of `Settings` that decide on what is read on a page, not on which pages are."""
+
 _log = logging.getLogger("rapidocr")
+
+
+class StoreFailed(Exception):
+    """No file can be fetched any more; `str(error)` is one line that says why."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +70,25 @@ class Job:
     dpi: int | None
     environ: Mapping[str, str]
 
+    def how(self) -> dict[str, Any]:
+        """What decides on the results of a file, as values of JSON.
+
+        Raises:
+            SettingsError: the settings cannot be used.
+        """
+        settings = Settings.from_environ(self.environ)
+        variables = Settings.variables().items()
+        return {
+            "outputs": sorted(self.outputs),
+            "text_layer": self.text_layer,
+            "dpi": self.dpi,
+            **{
+                variable: None if getattr(settings, name) is None else str(getattr(settings, name))
+                for variable, name in variables
+                if name in _RESULT_SETTINGS
+            },
+        }
+
 
 class ChunkReader:
     """Reads chunks, one after the other.
@@ -60,6 +104,7 @@ class ChunkReader:
         self._fetching = ThreadPoolExecutor(1, thread_name_prefix="fetch")
         self._cores = Cores()
         self._reader: ReaderProcess | None = None
+        self._unanswered = 0
 
     def start(self, *, node_cores: float) -> None:
         """Load the models.
@@ -87,6 +132,7 @@ class ChunkReader:
 
         Raises:
             OSError: the rows cannot be written.
+            StoreFailed: no file can be fetched any more.
             SettingsError: the process that reads pages does not start any more.
         """
         results: list[PieceResult] = []
@@ -111,8 +157,13 @@ class ChunkReader:
         try:
             data = self._sources.read(source, most_bytes=_MOST_BYTES + 1)
         except (OSError, ValueError) as exc:
-            _log.warning("%s cannot be fetched: %s", source, exc)
-            return UNREADABLE
+            reason = " ".join(str(exc).split())[:_MOST_REASON]
+            _log.warning("%r cannot be fetched: %r", source, reason)
+            self._unanswered = self._unanswered + 1 if _is_of_the_store(exc) else 0
+            if self._unanswered >= _MOST_UNANSWERED:
+                raise StoreFailed(f"SOURCE cannot be read any more: {reason}") from exc
+            return replace(UNREADABLE, error=f"{UNREADABLE.error[:-1]}: {reason}")
+        self._unanswered = 0
         return data if len(data) <= _MOST_BYTES else TOO_LARGE
 
     def _read(self, piece: Piece, data: bytes | Failure, *, most: int) -> PieceResult:
@@ -131,6 +182,12 @@ class ChunkReader:
         if self._reader is not None:
             self._reader.close()
         self._cores.release()
+
+
+def _is_of_the_store(error: Exception) -> bool:
+    """Whether other files are likely to have the same error, as when a store does not answer."""
+    of_the_file = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
+    return isinstance(error, OSError) and not isinstance(error, of_the_file)
 
 
 def _outcome(result: PieceResult) -> PieceOutcome:

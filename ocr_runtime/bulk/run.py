@@ -4,20 +4,24 @@ names of SOURCE --without those finished in TARGET--> pieces --> chunks --actors
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ocr_runtime.bulk import cluster
-from ocr_runtime.bulk.actor_pool import ActorPool, PoolFailed
+from ocr_runtime.bulk.actor_pool import ActorPool, NotStarted, PoolFailed
 from ocr_runtime.bulk.chunks import Chunk, Piece, chunks_of, divided, runs
 from ocr_runtime.bulk.outcomes import Outcomes, Totals
 from ocr_runtime.bulk.reading_actor import Job, lost
 from ocr_runtime.bulk.sources import NoSource, Sources
 from ocr_runtime.bulk.target import Begun, NoTarget, Target
 
-REFUSALS = (NoSource, NoTarget, cluster.NoCluster, PoolFailed)
-"""What ends a run; each says why in one line."""
+REFUSALS = (NoSource, NoTarget, cluster.NoCluster, NotStarted)
+"""What is said before anything is read; each says why in one line."""
+
+ENDS = (PoolFailed, OSError)
+"""What ends a run that has begun; the next run goes on from there."""
 
 _CHUNKS_LEFT = 3
 """A chunk is at most this part of what is left for each actor."""
@@ -44,45 +48,56 @@ def read_in_bulk(
 
     Raises:
         NoSource, NoTarget, NoCluster: one of these cannot be used.
-        PoolFailed: no actor can read.
+        NotStarted: no actor can be started.
+        PoolFailed: no actor can read any more.
         OSError: results cannot be written.
     """
     target = Target(job.target)
-    if retry_failed:
-        target.forget_failures()
-    names, begun = _missing(Sources(job.source), target)
-    outcomes = Outcomes(target, begun, files=len(names))
-    try:
+    sources = Sources(job.source)
+    listed = pa.array(sources.names(without=target.place), pa.string())
+    target.begin({"source": sources.root, **job.how()})
+    with ExitStack() as stack:
+        if retry_failed:  # nothing is deleted unless it can be read
+            stack.enter_context(cluster.connected(address, cores=job.cores))
+            target.forget_failures()
+        names, begun, outcomes = _missing(listed, target)
+        stack.callback(outcomes.write)
         complete = outcomes.finish_complete()
         left = [name for name in names if name not in complete]
         if not left:
+            target.drop_doubles()
             return outcomes.totals
-        with cluster.connected(address):
-            pool = ActorPool(
-                new_actor=lambda: cluster.new_actor(job),
-                room=lambda: cluster.room(job.cores),
-                most_actors=most_actors,
-                most_pages=most_pages,
-                give_up=lambda chunk: lost(chunk, target),
-            )
-            actors = most_actors or max(1, cluster.room(job.cores))
-            chunks = _chunks(left, begun, actors=actors, most_pages=most_pages)
-            for outcome in pool.read(chunks):
-                outcomes.record(outcome)
-                report(outcomes.totals)
-    finally:
-        outcomes.write()
+        if not retry_failed:
+            stack.enter_context(cluster.connected(address, cores=job.cores))
+        pool = _pool(job, target, most_actors=most_actors, most_pages=most_pages)
+        actors = most_actors or max(1, cluster.room(job.cores))
+        chunks = _chunks(left, begun, actors=actors, most_pages=most_pages)
+        for outcome in pool.read(chunks):
+            outcomes.record(outcome)
+            report(outcomes.totals)
+        target.drop_doubles()
     return outcomes.totals
 
 
-def _missing(sources: Sources, target: Target) -> tuple[list[str], dict[str, Begun]]:
+def _pool(job: Job, target: Target, *, most_actors: int | None, most_pages: int) -> ActorPool:
+    return ActorPool(
+        new_actor=lambda: cluster.new_actor(job),
+        room=lambda: cluster.room(job.cores),
+        most_actors=most_actors,
+        most_pages=most_pages,
+        give_up=lambda chunk: lost(chunk, target),
+    )
+
+
+def _missing(listed: pa.Array, target: Target) -> tuple[list[str], dict[str, Begun], Outcomes]:
     """Return the names of the files that are not finished, and what is there of them."""
-    finished = target.finished()
-    names = pa.array(sources.names(without=target.place), pa.string())
-    names = names.filter(pc.invert(pc.is_in(names, value_set=finished)))
-    listed = set(names.to_pylist())
-    begun = target.begun(finished)
-    return names.to_pylist(), {name: begun[name] for name in begun if name in listed}
+    finished, failed = target.finished()
+    names = listed.filter(pc.invert(pc.is_in(listed, value_set=finished))).to_pylist()
+    chosen = set(names)
+    begun = {name: rows for name, rows in target.begun(finished).items() if name in chosen}
+    outcomes = Outcomes(target, begun, files=len(names))
+    outcomes.totals.failed_before = pc.sum(pc.is_in(listed, value_set=failed)).as_py() or 0
+    return names, begun, outcomes
 
 
 def _chunks(

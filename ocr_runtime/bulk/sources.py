@@ -44,39 +44,64 @@ class Sources:
         else:
             raise NoSource(f"{address}: there is no such file or folder")
 
+    @property
+    def root(self) -> str | None:
+        """The folder that names of files start from, without credentials; None: there is none."""
+        if self._kind == "list":
+            return None
+        path = self._place.path.rstrip("/")
+        if self._kind == "file":
+            path = path.rpartition("/")[0]
+        return path if self._place.is_local else f"{self._place.system.type_name}://{path}"
+
     def names(self, *, without: Place | None = None) -> Iterator[str]:
         """List the names of the files, each once, in their order; not those that begin with a dot.
 
         Args:
-            without: a folder below SOURCE that is left out: TARGET.
+            without: TARGET, which may be SOURCE or lie above or below it: its results are left out.
 
         Raises:
-            NoSource: the list cannot be read.
+            NoSource: there are none, or they cannot be listed.
         """
         if self._kind == "file":
-            yield PurePosixPath(self._place.path).name
+            names = iter([PurePosixPath(self._place.path).name])
         elif self._kind == "list":
-            yield from self._listed()
+            names = self._listed()
         else:
-            yield from self._below(without)
+            names = self._below(without)
+        first = next(names, None)
+        if first is None:
+            raise NoSource(f"{self._address}: holds no files")
+        yield first
+        yield from names
 
     def _listed(self) -> Iterator[str]:
         try:
             lines = self._place.read().decode().splitlines()
         except (OSError, UnicodeDecodeError) as exc:
             raise NoSource(f"{self._address}: {exc}") from exc
-        for name in dict.fromkeys(filter(None, map(str.strip, lines))):
-            yield name if "://" in name else os.path.abspath(name)  # noqa: PTH100 - links stay
+        names = filter(None, map(str.strip, lines))
+        yield from dict.fromkeys(
+            name if "://" in name else os.path.abspath(name)  # noqa: PTH100 - links stay
+            for name in names
+        )
 
     def _below(self, without: Place | None) -> Iterator[str]:
         start = self._place.path.rstrip("/") + "/"
-        left_out = None
+        results: set[str] = set()
+        note = None
         if without is not None and without.system == self._place.system:
-            left_out = without.path.rstrip("/") + "/"
-        for path in sorted(info.path for info in self._place.files()):
+            results = {(without / kind).path for kind in ("pages", "files")}
+            note = (without / "run.json").path
+        try:
+            paths = sorted(self._place.files())
+        except OSError as exc:
+            raise NoSource(f"{self._address}: {exc}") from exc
+        for path in paths:
             name = path.removeprefix(start)
             hidden = any(part.startswith(".") for part in name.split("/"))
-            if not hidden and not (left_out and path.startswith(left_out)):
+            result = path.endswith(".parquet") and path.rpartition("/")[0] in results
+            if not hidden and not result and path != note:
                 yield name
 
     def read(self, name: str, *, most_bytes: int) -> bytes:

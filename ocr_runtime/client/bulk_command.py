@@ -6,7 +6,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from ocr_runtime.client.errors import UsageError
+from ocr_runtime.client.errors import RunEnded, UsageError
 from ocr_runtime.settings import Settings
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         description="Read every file of SOURCE that TARGET has no result of.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     parser.add_argument(
         "source",
@@ -99,16 +100,21 @@ def _add_cluster(parser: argparse.ArgumentParser) -> None:
 
 
 def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError(text)
-    return number
+    return _number(text, least=1)
 
 
 def _dpi(text: str) -> int:
-    number = int(text)
-    if not 72 <= number <= 600:
-        raise ValueError(text)
+    return _number(text, least=72, most=600)
+
+
+def _number(text: str, *, least: int, most: int | None = None) -> int:
+    bounds = f"{least} or more" if most is None else f"{least} to {most}"
+    try:
+        number = int(text)
+    except ValueError:
+        number = least - 1
+    if number < least or (most is not None and number > most):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of {bounds}")
     return number
 
 
@@ -120,6 +126,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     Raises:
         SettingsError, UsageError: nothing can be done.
+        RunEnded: the rest cannot be read.
     """
     try:
         Settings.from_environ(os.environ)
@@ -140,20 +147,34 @@ def run(arguments: argparse.Namespace) -> int:
             retry_failed=arguments.retry_failed,
             report=progress.report,
         )
-    except (*bulk.REFUSALS, OSError) as exc:
+    except bulk.REFUSALS as exc:
         progress.end()
-        raise UsageError(str(exc)) from exc
+        raise UsageError(_printable(str(exc))) from exc
+    except bulk.ENDS as exc:
+        progress.end()
+        raise RunEnded(_printable(f"{exc}; started again, it goes on from here")) from exc
     except KeyboardInterrupt:
         progress.end()
         print("Interrupted; started again, it goes on from here.", file=sys.stderr)
         return 130
     progress.report(totals, last=True)
     for source, failure in totals.failures:
-        print(f"{source}: {failure.code}: {failure.error}", file=sys.stderr)
+        _say(f"{source}: {failure.code}: {failure.error}")
     more = totals.files_failed - len(totals.failures)
     if more > 0:
-        print(f"... and {more} more: see the files of {arguments.out}/files", file=sys.stderr)
-    return 1 if totals.files_failed else 0
+        _say(f"... and {more} more: see the files of {arguments.out}/files")
+    if totals.failed_before:
+        _say(f"{totals.failed_before} could not be read before: see --retry-failed")
+    return 0 if totals.all_read else 1
+
+
+def _say(text: str) -> None:
+    print(_printable(text), file=sys.stderr)
+
+
+def _printable(text: str) -> str:
+    """A line that cannot control the terminal, as the name of a file may."""
+    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def _job(arguments: argparse.Namespace) -> "Job":

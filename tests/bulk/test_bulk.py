@@ -22,6 +22,8 @@ pytest.importorskip("ray", reason="Ray is not installed: scripts/bulk tests with
 import pyarrow as pa
 from pyarrow import dataset, fs
 
+from ocr_runtime.bulk.chunks import Chunk, Piece
+
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 COMMAND = [sys.executable, "-m", "ocr_runtime", "bulk"]
@@ -102,7 +104,7 @@ def folder(tmp_path_factory) -> Path:
     (place / "crash.tiff").write_bytes(tiff(drawn("Page 1"), drawn("x", CRASH), drawn("Page 3")))
     (place / "crash.png").write_bytes(png("x", CRASH))
     (place / "broken.pdf").write_bytes(b"%PDF-1.7 and no more")
-    (place / "empty.png").write_bytes(b"")
+    (place / "em\x1bpty.png").write_bytes(b"")
     (place / "notes.docx").write_bytes(b"PK\x03\x04 no image")
     (place / ".hidden.png").write_bytes(png("Hidden"))
     for number in range(20):
@@ -114,7 +116,7 @@ FAILURES = {
     "crash.png": (None, 0, 0, "reader_crashed"),
     "crash.tiff": (3, 2, 1, "reader_crashed"),
     "broken.pdf": (None, 0, 0, "unsupported_document"),
-    "empty.png": (None, 0, 0, "unsupported_document"),
+    "em\x1bpty.png": (None, 0, 0, "unsupported_document"),
     "notes.docx": (None, 0, 0, "unsupported_document"),
 }
 
@@ -155,6 +157,8 @@ def test_each_page_has_one_row_and_each_file_one_outcome(read):
     assert len(files) == 22
     assert set(files.values()) == {(1, 1, 0, None)}
     assert "crash.png: reader_crashed" in said
+    assert "em?pty.png: unsupported_document" in said
+    assert "em\x1bpty" not in said
 
 
 def test_rows_hold_what_was_asked_for(read):
@@ -172,8 +176,13 @@ def test_a_second_run_reads_nothing_that_is_there(read, folder, tmp_path):
     shutil.copytree(read[0], target)
     before = written(target)
     status, said = bulk(folder, "--out", target)
-    assert (status, written(target)) == (0, before), said
+    assert (status, written(target)) == (1, before), said
     assert "0 of 0 files" in said
+    assert "5 could not be read before: see --retry-failed" in said
+    rows_of_a_chunk = next(path for path in before if path.parent.name == "pages")
+    shutil.copy(rows_of_a_chunk, rows_of_a_chunk.with_name("z.parquet"))
+    assert bulk(folder, "--out", target)[0] == 1
+    assert written(target) == before
 
 
 def test_failures_are_tried_again_when_asked_for(read, folder, tmp_path):
@@ -192,6 +201,41 @@ def test_failures_are_tried_again_when_asked_for(read, folder, tmp_path):
     assert files["crash.png"] == (1, 1, 0, None)
     assert files["broken.pdf"] == FAILURES["broken.pdf"]
     assert len(files) == 29
+
+
+def test_a_run_whose_results_cannot_be_written_fails_and_can_go_on(tmp_path):
+    source, target = tmp_path / "scans", tmp_path / "results"
+    source.mkdir()
+    (source / "a.png").write_bytes(png("Number 1"))
+    chunk = Chunk(pieces=(Piece(source="a.png"),), most_pages=64)
+    in_the_way = target / f"pages/{chunk.name}.parquet/folder"
+    in_the_way.mkdir(parents=True)
+    status, said = bulk(source, "--out", target)
+    assert status == 1, said
+    assert "Is a directory" in said.splitlines()[-1]
+    assert said.endswith("; started again, it goes on from here\n")
+    assert "an actor was lost, its chunks are read again: [Errno 21]" in said
+    shutil.rmtree(in_the_way.parent)
+    assert bulk(source, "--out", target)[0] == 0
+    assert texts(target) == {("a.png", 1): "Number 1"}
+
+
+def test_failures_are_kept_where_they_cannot_be_tried_again(read, folder, tmp_path):
+    target = tmp_path / "again"
+    shutil.copytree(read[0], target)
+    before = written(target)
+    for arguments in ([tmp_path / "none"], [folder, "--cores-per-actor", 9999]):
+        status, said = bulk(*arguments, "--out", target, "--retry-failed")
+        assert (status, written(target)) == (2, before), said
+
+
+def test_a_source_that_cannot_be_read_any_more_ends_the_run(tmp_path):
+    (tmp_path / "loop").symlink_to("loop")  # whatever is below it has an error of its disk
+    listed = tmp_path / "some.list"
+    listed.write_text("\n".join(f"{tmp_path}/loop/{number}" for number in range(100)))
+    status, said = bulk(listed, "--out", tmp_path / "out")
+    assert status == 1, said
+    assert "SOURCE cannot be read any more" in said.splitlines()[-1]
 
 
 @pytest.fixture(scope="module")
@@ -272,6 +316,17 @@ def test_a_node_that_is_killed_loses_nothing_and_doubles_nothing(many, tmp_path)
     assert len(outcomes(target)) == 151
 
 
+def test_it_says_that_no_node_has_room(folder, tmp_path):
+    port = free_port()
+    address = f"127.0.0.1:{port}"
+    run = (folder, "--out", tmp_path, "--ray", address, "--cores-per-actor", 2)
+    with node("--head", f"--port={port}", "--include-dashboard=false"):
+        until(lambda: _alive(address) == 1)
+        with started(*run, **TOKEN) as process:
+            assert process.stderr is not None
+            assert any("no node has room for one" in line for line in process.stderr)
+
+
 @contextlib.contextmanager
 def node_joined(address: str) -> Iterator[subprocess.Popen[bytes]]:
     host, port = address.split(":")
@@ -343,7 +398,9 @@ def test_it_reads_from_and_writes_to_an_object_store(store, tmp_path):
     assert found == {"a b#%41?.png": "Odd name", "deep/b.png": "Number 2"}
     codes = {row["source"]: row["code"] for row in rows("bucket/results", "files", system)}
     assert codes == {**dict.fromkeys(found), "broken.png": "unsupported_document"}
-    assert bulk(source, "--out", target, **keys)[0] == 0
+    assert bulk(source, "--out", target, **keys)[0] == 1
+    status, said = bulk(f"s3://bucket/scan?{how}", "--out", tmp_path / "none", **keys)
+    assert (status, "holds no files" in said) == (2, True)
     # The same files from a list, into a folder, only those that it names.
     listed = tmp_path / "some.list"
     listed.write_text("s3://bucket/scans/a b#%41?.png\n\ns3://bucket/scans/none.png\n")
@@ -365,6 +422,8 @@ def test_what_cannot_be_used_is_said_in_a_line(folder, tmp_path):
     assert (status, said) == (2, f"rapidocr-bento bulk: {file}: is a file\n")
     status, said = bulk(folder, "--out", tmp_path / "out", OCR_PROFILE="quick")
     assert (status, "OCR_PROFILE='quick'" in said) == (2, True)
+    status, said = bulk(folder, "--out", tmp_path / "out", "--cores-per-actor", 9999)
+    assert (status, "this machine grants only" in said) == (2, True)
     model = tmp_path / "model.onnx"
     model.write_bytes(b"none")
     status, said = bulk(folder, "--out", tmp_path / "out", rec_model_path=str(model))
