@@ -2,7 +2,7 @@
 
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,6 +43,11 @@ KINDS = {
 }
 BOTH_WAYS = set("bdpqnuszxoilwmv HINOSXZMWV 0125689 .:-/")
 """Characters that are characters upside down as well."""
+
+
+HARD = (1229, 1374, 1530)
+"""Upside down the first is read as one dash with a score of 0.94, "xqzuc" as "onzbx" with 0.97,
+and "gduqs" as "sbnp6" with 0.97."""
 
 
 class Read(NamedTuple):
@@ -174,7 +179,7 @@ def read_around(stages: Stages, crop: np.ndarray) -> int:
     return (angle + turn) % 360
 
 
-def spoilt(stages: Stages, numbers: range) -> list[tuple[int, int, int]]:
+def spoilt(stages: Stages, numbers: Iterable[int]) -> list[tuple[int, int, int]]:
     """Lines that are not read in their direction: number, upright's turn, upside down's turn."""
     turns = [
         (number, *(read_around(stages, turned(line(number), angle)) for angle in (0, 180)))
@@ -185,7 +190,7 @@ def spoilt(stages: Stages, numbers: range) -> list[tuple[int, int, int]]:
 
 @pytest.mark.timeout(600)
 def test_no_line_is_spoilt_by_its_direction(stages):
-    assert spoilt(stages, range(24)) == []
+    assert spoilt(stages, [*range(24), *HARD]) == []
 
 
 @pytest.mark.timeout(1800)
