@@ -247,7 +247,7 @@ def _is_too_short(text: str, crop: np.ndarray) -> bool:
     Of 2,000 drawn lines one of eight characters was read upside down as one dash, with confidence.
     """
     height, width = crop.shape[:2]
-    return width > 4 * height * max(1, len(text))
+    return bool(width > 4 * height * max(1, len(text)))
 
 
 def _gain_needed(vote: float) -> float:
