@@ -194,11 +194,8 @@ def test_no_line_is_spoilt_by_its_direction(stages):
 
 
 @pytest.mark.timeout(1800)
-def test_of_many_lines_hardly_any_is_spoilt_by_its_direction(stages):
-    """Upright none, and at most 1 in 1,000 upside down."""
-    found = spoilt(stages, range(24, LINES))
-    assert [each for each in found if each[1] != 0] == []
-    assert len(found) <= max(1, LINES // 1000)
+def test_of_many_lines_none_is_spoilt_by_its_direction(stages):
+    assert spoilt(stages, range(24, LINES)) == []
 
 
 @pytest.mark.parametrize("angle", [0, 90, 180, 270])
