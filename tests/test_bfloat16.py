@@ -14,7 +14,7 @@ from rapidocr.main import root_dir
 
 from ocr_runtime.documents.images import decode
 from ocr_runtime.reading import bfloat16, loading
-from ocr_runtime.reading.bfloat16 import PADDED, BFloat16Model, why_not
+from ocr_runtime.reading.bfloat16 import PADDED, BFloat16Model, KeptMemory, why_not
 from ocr_runtime.reading.engine import Engine
 from ocr_runtime.reading.runtimes import Arena, Model
 from ocr_runtime.settings import Settings, SettingsError
@@ -32,12 +32,13 @@ FLAT = """
 import sys
 from pathlib import Path
 import numpy as np, psutil
-from ocr_runtime.reading.bfloat16 import BFloat16Model
+from ocr_runtime.reading.bfloat16 import BFloat16Model, KeptMemory
 model = BFloat16Model(
     Path(sys.argv[1]),
     setting="it",
     cores=1,
     at_once=1,
+    kept_memory=KeptMemory(),
     number_bytes=1 << 30,
     heights_and_widths=(None, []),
 )
@@ -58,6 +59,7 @@ def opened(stage: str, *, cores: int = 1) -> BFloat16Model:
         setting="it",
         cores=cores,
         at_once=cores,
+        kept_memory=KeptMemory(),
         number_bytes=1,
         heights_and_widths=PADDED[stage],
     )
@@ -123,6 +125,35 @@ def test_no_more_runs_at_the_same_time_than_cores():
         list(threads.map(model, lines([96, 200, 310, 480]) * 6))
     one, all_cores = (model._runners[cores]._idle.queue for cores in (1, 2))
     assert (len(one), len(all_cores)) == (2, 1)
+
+
+class Request:
+    """Stands for one of OpenVINO, whose memory it counts as released."""
+
+    def __init__(self) -> None:
+        self.released = 0
+
+    def get_compiled_model(self) -> "Request":
+        return self
+
+    def release_memory(self) -> None:
+        self.released += 1
+
+
+def test_the_memory_of_the_requests_idle_longest_is_released_first(monkeypatch):
+    monkeypatch.setattr(bfloat16, "KEPT", 100)
+    memory, requests = KeptMemory(), [Request() for _ in range(4)]
+    first, second, third, large = requests
+    for request in (first, second):
+        memory.give(request, 50)
+    assert memory.take(first) == 50  # it runs again, so the second is idle longest
+    memory.give(first, 50)
+    memory.give(third, 40)
+    assert [request.released for request in requests] == [0, 1, 0, 0]
+    assert (memory.take(second), memory.take(third)) == (0, 40)  # `third` runs
+    memory.give(large, 101)
+    assert [request.released for request in requests] == [0, 1, 0, 1]
+    assert (memory.take(first), memory.take(large)) == (50, 0)
 
 
 @needs_bfloat16
@@ -216,6 +247,7 @@ def test_a_missing_model_is_named():
             setting="it",
             cores=1,
             at_once=1,
+            kept_memory=KeptMemory(),
             number_bytes=1,
             heights_and_widths=PADDED["Rec"],
         )

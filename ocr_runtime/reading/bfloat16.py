@@ -62,6 +62,36 @@ def why_not() -> str:
     return ""
 
 
+class KeptMemory:
+    """What OpenVINO keeps of runs that have ended, of all models: no more than `KEPT` bytes."""
+
+    def __init__(self) -> None:
+        self._idle: dict[Any, int] = {}  # bytes by request; the one that ran last is the last
+        self._lock = threading.Lock()
+
+    def take(self, request: Any) -> int:
+        """Return the bytes that are kept for a request; until `give` they are not released."""
+        with self._lock:
+            return self._idle.pop(request, 0)
+
+    def give(self, request: Any, kept: int) -> None:
+        """Note how many bytes are kept for a request that has run.
+
+        If that alone is more than the bound, they are released; otherwise those of the requests
+        that have been idle longest, as far as needed.
+        """
+        with self._lock:
+            self._idle[request] = kept
+            if kept > KEPT:
+                self._release(request)
+            while sum(self._idle.values()) > KEPT:
+                self._release(next(iter(self._idle)))
+
+    def _release(self, request: Any) -> None:
+        del self._idle[request]
+        request.get_compiled_model().release_memory()
+
+
 class BFloat16Model:
     """One model, which any number of threads may run at once.
 
@@ -70,6 +100,7 @@ class BFloat16Model:
         setting: what chose the file; named in errors.
         cores: most cores that a run may use. A run uses all of them or one.
         at_once: most runs of one core at the same time; others wait.
+        kept_memory: one for all models.
         number_bytes: peak memory of a run, in bytes for each number of its input.
         heights_and_widths: to which batches are padded, see `PADDED`.
 
@@ -85,6 +116,7 @@ class BFloat16Model:
         setting: str,
         cores: int,
         at_once: int,
+        kept_memory: KeptMemory,
         number_bytes: int,
         heights_and_widths: tuple[Sequence[int] | None, Sequence[int]],
     ) -> None:
@@ -94,7 +126,12 @@ class BFloat16Model:
         self._number_bytes = number_bytes
         self._heights, self._widths = heights_and_widths
         self._runners = {
-            threads: _Runners(path, threads=threads, at_once=max(1, at_once // threads))
+            threads: _Runners(
+                path,
+                threads=threads,
+                at_once=max(1, at_once // threads),
+                kept_memory=kept_memory,
+            )
             for threads in {1, cores}
         }
 
@@ -140,40 +177,6 @@ def _at_least(sizes: Sequence[int], length: int) -> int:
     return next((size for size in sizes if size >= length), length)
 
 
-class _KeptMemory:
-    """What OpenVINO keeps of runs that have ended: no more than a number of bytes in all.
-
-    Args:
-        most: bytes.
-    """
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._idle: dict[Any, int] = {}  # the one that ran last is the last
-        self._lock = threading.Lock()
-
-    def take(self, request: Any) -> int:
-        """Return the bytes that are kept for a request, which is to run now."""
-        with self._lock:
-            return self._idle.pop(request, 0)
-
-    def give(self, request: Any, kept: int) -> None:
-        """Keep so many bytes for a request that has run, or none; for others if there is room."""
-        with self._lock:
-            self._idle[request] = kept
-            if kept > self._most:
-                self._release(request)
-            while sum(self._idle.values()) > self._most:
-                self._release(next(iter(self._idle)))
-
-    def _release(self, request: Any) -> None:
-        del self._idle[request]
-        request.get_compiled_model().release_memory()
-
-
-_KEPT = _KeptMemory(KEPT)
-
-
 class _Runners:
     """A model compiled for runs of so many threads, as often as it runs at the same time.
 
@@ -184,11 +187,13 @@ class _Runners:
         path: an ONNX file.
         threads: of each run.
         at_once: most runs at the same time; others wait, since the cores are taken.
+        kept_memory: one for all models.
     """
 
-    def __init__(self, path: Path, *, threads: int, at_once: int) -> None:
+    def __init__(self, path: Path, *, threads: int, at_once: int, kept_memory: KeptMemory) -> None:
         self._model = _core().read_model(path)
         self._threads = threads
+        self._kept_memory = kept_memory
         self._idle: LifoQueue[Any] = LifoQueue()  # the one that ran last is taken first
         for _ in range(at_once - 1):
             self._idle.put(None)  # compiled when it is needed
@@ -207,12 +212,12 @@ class _Runners:
         try:
             if request is None:
                 request = self._request()
-            kept = max(needed, _KEPT.take(request))
+            kept = max(needed, self._kept_memory.take(request))
             try:
                 request.infer({0: Tensor(np.ascontiguousarray(batch), shared_memory=True)})
                 return np.array(request.get_output_tensor(0).data)  # its memory is OpenVINO's
             finally:
-                _KEPT.give(request, kept)
+                self._kept_memory.give(request, kept)
         finally:
             self._idle.put(request)
 

@@ -21,7 +21,13 @@ from rapidocr.inference_engine.onnxruntime import OrtInferSession
 from rapidocr.inference_engine.onnxruntime.provider_config import EP, ProviderConfig
 from rapidocr.main import DEFAULT_CFG_PATH
 
-from ocr_runtime.reading.bfloat16 import NUMBER_BYTES, PADDED, BFloat16Model, why_not
+from ocr_runtime.reading.bfloat16 import (
+    NUMBER_BYTES,
+    PADDED,
+    BFloat16Model,
+    KeptMemory,
+    why_not,
+)
 from ocr_runtime.reading.bounded_rapidocr import BoundedDetector, BoundedRapidOCR
 from ocr_runtime.reading.configuration import read_configuration
 from ocr_runtime.reading.runtimes import Arena, Model
@@ -29,8 +35,9 @@ from ocr_runtime.settings import Settings, SettingsError
 
 logger = logging.getLogger("rapidocr")
 
-_NUMBER_BYTES = {"Det": 34, "Cls": 70, "Rec": 140}
-"""Peak memory of a run of each stage's model for each number in its input, as measured."""
+_FLOAT32_NUMBER_BYTES = {"Det": 34, "Cls": 70, "Rec": 140}
+"""Peak memory of a run of each stage's model in ONNX Runtime, for each number in its input, as
+measured."""
 
 _NARROWEST_LINE = 96
 """Width in pixels to which a line is padded, except with `OCR_PROFILE=exact` and with another
@@ -209,6 +216,8 @@ def _runtime(engine: DictConfig, settings: Settings, arena: Arena) -> OpenModel:
     if settings.profile == "fast" and on_processor and obstacle:
         logger.warning("OCR_PROFILE=fast computes in float32: %s", obstacle)
 
+    kept_memory = KeptMemory()
+
     def open_model(stage: str, path: Path, setting: str) -> Model | BFloat16Model:
         line_by_line = stage == "Rec" and settings.profile != "exact"  # side by side: `Stages`
         how: dict[str, Any] = {
@@ -220,6 +229,7 @@ def _runtime(engine: DictConfig, settings: Settings, arena: Arena) -> OpenModel:
                 return BFloat16Model(
                     path,
                     at_once=settings.threads_per_worker,
+                    kept_memory=kept_memory,
                     number_bytes=NUMBER_BYTES[stage],
                     heights_and_widths=PADDED[stage],
                     **how,
@@ -229,7 +239,7 @@ def _runtime(engine: DictConfig, settings: Settings, arena: Arena) -> OpenModel:
         return Model(
             path,
             providers=providers,
-            number_bytes=_NUMBER_BYTES[stage],
+            number_bytes=_FLOAT32_NUMBER_BYTES[stage],
             arena=arena,
             one_image=stage == "Det",
             **how,
