@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from ocr_runtime.client.errors import RunEnded, UsageError
+from ocr_runtime.client.messages import say
 from ocr_runtime.settings import Settings
 
 if TYPE_CHECKING:
@@ -149,32 +150,23 @@ def run(arguments: argparse.Namespace) -> int:
         )
     except bulk.REFUSALS as exc:
         progress.end()
-        raise UsageError(_printable(str(exc))) from exc
+        raise UsageError(str(exc)) from exc
     except bulk.ENDS as exc:
         progress.end()
-        raise RunEnded(_printable(f"{exc}; started again, it goes on from here")) from exc
+        raise RunEnded(f"{exc}; started again, it goes on from here") from exc
     except KeyboardInterrupt:
         progress.end()
-        print("Interrupted; started again, it goes on from here.", file=sys.stderr)
+        say("Interrupted; started again, it goes on from here.")
         return 130
     progress.report(totals, last=True)
     for source, failure in totals.failures:
-        _say(f"{source}: {failure.code}: {failure.error}")
+        say(f"{source}: {failure.code}: {failure.error}")
     more = totals.files_failed - len(totals.failures)
     if more > 0:
-        _say(f"... and {more} more: see the files of {arguments.out}/files")
+        say(f"... and {more} more: see the files of {arguments.out}/files")
     if totals.failed_before:
-        _say(f"{totals.failed_before} could not be read before: see --retry-failed")
+        say(f"{totals.failed_before} could not be read before: see --retry-failed")
     return 0 if totals.all_read else 1
-
-
-def _say(text: str) -> None:
-    print(_printable(text), file=sys.stderr)
-
-
-def _printable(text: str) -> str:
-    """A line that cannot control the terminal, as the name of a file may."""
-    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def _job(arguments: argparse.Namespace) -> "Job":

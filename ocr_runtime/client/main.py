@@ -13,6 +13,7 @@ from collections.abc import Collection, Sequence
 
 from ocr_runtime import __version__
 from ocr_runtime.client.errors import RunEnded, UsageError
+from ocr_runtime.client.messages import say
 from ocr_runtime.settings import SettingsError
 
 COMMANDS = ("serve", "read", "bulk", "models")
@@ -51,10 +52,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = int(arguments.run(arguments))
         sys.stdout.flush()
     except (UsageError, SettingsError) as exc:
-        print(f"rapidocr-bento {arguments.command}: {exc}", file=sys.stderr)
+        say(f"rapidocr-bento {arguments.command}: {exc}")
         return 2
     except RunEnded as exc:
-        print(f"rapidocr-bento {arguments.command}: {exc}", file=sys.stderr)
+        say(f"rapidocr-bento {arguments.command}: {exc}")
         return 1
     except KeyboardInterrupt:
         return _INTERRUPTED

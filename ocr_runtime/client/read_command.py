@@ -11,7 +11,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from pathlib import Path
 from typing import IO
 
@@ -20,6 +20,7 @@ from ocr_runtime.client.begun import Begun
 from ocr_runtime.client.errors import FileFailed, UsageError
 from ocr_runtime.client.fetching import Fetcher
 from ocr_runtime.client.manifest import Manifest, Outcome
+from ocr_runtime.client.messages import say
 from ocr_runtime.client.progress import ProgressBar
 from ocr_runtime.client.readers import Reader, Reading
 from ocr_runtime.client.reading_options import add_reading_options, as_fields, given_options
@@ -189,12 +190,12 @@ def _read_to_stdout(arguments: argparse.Namespace, options: DocumentOptions) -> 
         try:
             reading = asyncio.run(_read_one(source, data, reader, output, arguments.max_mb))
         except FileFailed as exc:
-            _say(f"{exc.code}  {source.told}: {exc}")
+            say(f"{exc.code}  {source.told}: {exc}")
             return 1
         output.seek(0)
         shutil.copyfileobj(output, sys.stdout.buffer)
     if reading.unread:
-        _say(f"pages {_numbers(reading.unread)} not read  {source.told}")
+        say(f"pages {_numbers(reading.unread)} not read  {source.told}")
     return int(bool(reading.unread))
 
 
@@ -274,21 +275,15 @@ def _summarise(outcomes: Sequence[Outcome], total: int, left_out: int) -> None:
     failed = [outcome for outcome in outcomes if not outcome.is_ok]
     for outcome in outcomes:
         if outcome.unread:
-            _say(f"pages {_numbers(outcome.unread)} not read  {outcome.source}")
+            say(f"pages {_numbers(outcome.unread)} not read  {outcome.source}")
     for outcome in failed:
-        _say(f"{outcome.code}  {outcome.source}: {outcome.error}")
+        say(f"{outcome.code}  {outcome.source}: {outcome.error}")
     counts = [f"{len(outcomes) - len(failed)} read"]
     counts += [f"{len(failed)} failed"] * bool(failed)
     counts += [f"{total - len(outcomes)} left"] * (total > len(outcomes))
     counts += [f"{left_out} of other kinds left out"] * bool(left_out)
-    _say(", ".join(counts))
+    say(", ".join(counts))
 
 
 def _numbers(numbers: Sequence[int]) -> str:
     return ", ".join(map(str, numbers))
-
-
-def _say(text: str) -> None:
-    """Print a line on standard error; names of files and answers cannot control the terminal."""
-    with suppress(BrokenPipeError):
-        print("".join(c if c.isprintable() else "?" for c in text), file=sys.stderr)
