@@ -106,6 +106,12 @@ def test_the_command_line_knows_the_outputs_and_options_but_not_http():
     assert known == FOR_CLIENTS
 
 
+def test_the_service_knows_nothing_of_reading_in_bulk():
+    serving = [module for module in MODULES if module.startswith("serving.")]
+    known = {other for module in serving for other in ours(module) if other.startswith("bulk.")}
+    assert known == set()
+
+
 def test_no_circle_of_modules():
     left = {module: ours(module) - {module} for module in MODULES}
     while left:
