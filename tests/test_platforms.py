@@ -6,6 +6,7 @@ They are gone in every Python process of the service before it imports anything.
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -77,20 +78,26 @@ def assert_reads(server: Server) -> None:
     assert [line["rec_txt"] for line in answer.values()] == TRUTH["line.png"]
 
 
+def wait_until_counted(server: Server, answers: int) -> None:
+    """Wait for the count, which a worker raises only after it has sent the answer."""
+    counted = f'rapidocr_answers_total{{endpoint="/ocr",outcome="ok"}} {answers}.0'
+    while counted not in server.get("/metrics").text:
+        time.sleep(0.05)
+
+
 @pytest.mark.parametrize("hidden", [[name] for name in HIDDEN] + [list(HIDDEN)], ids="+".join)
 def test_a_page_is_read_and_the_metrics_are_answered_without(hidden, tmp_path):
     path = without(tmp_path, *hidden)
     with serving(tmp_path, PYTHONPATH=path) as server:
         assert_reads(server)
+        wait_until_counted(server, 1)
         (killed,) = server.workers()
         os.kill(killed, signal.SIGKILL)
         while killed in server.workers():
             pass
         server.wait_until_ready()
         assert_reads(server)
-        counted = 'rapidocr_answers_total{endpoint="/ocr",outcome="ok"} 2.0'
-        while counted not in server.get("/metrics").text:  # it is counted once it has been sent
-            pass
+        wait_until_counted(server, 2)
     assert "Traceback" not in server.log()
     logged = {name for name, warning in WARNINGS.items() if warning in server.log()}
     assert logged == WARNINGS.keys() & set(hidden)
