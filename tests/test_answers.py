@@ -90,7 +90,7 @@ def test_a_request_has_its_deadline_for_its_document_too():
     async def answer() -> None:
         engine, pool = Pausing(asks=False), one_thread()
         engine.go_on.set()
-        endpoint = replace(TEXT, write=lambda _, document, __: seen.append(document) or iter([""]))
+        endpoint = replace(TEXT, write=lambda _, document, *__: seen.append(document) or iter([""]))
         await Answer(endpoint, lambda: FORM, engine=engine, pool=pool, settings=SETTINGS).send()
         pool.shutdown()
 

@@ -80,7 +80,7 @@ class InProcess:
                 Sent(data=data, options=options).open(self._limits) as document,
             ):
                 pages = self._pages(document, options, unread)
-                for part in self._endpoint.write(pages, document, self._settings):
+                for part in self._endpoint.write(pages, document, options, self._settings):
                     write(into, encoded(part))
                 return Reading(pages=len(document.numbers), unread=unread)
         except OCRError as exc:

@@ -162,7 +162,7 @@ class Answer:
             if document.pages > 1:
                 request_state().headers["X-OCR-Pages"] = str(document.pages)
             pages = self._read(document, options)
-            parts = self._endpoint.write(pages, document, self._settings)
+            parts = self._endpoint.write(pages, document, options, self._settings)
             while True:
                 start, self._page_seconds = time.monotonic(), 0.0
                 part = next(parts, _END)

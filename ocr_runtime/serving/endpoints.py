@@ -28,7 +28,7 @@ from ocr_runtime.errors import (
 from ocr_runtime.outputs import hocr, markdown, pdf, picture, rapidocr, text
 from ocr_runtime.outputs import pages as json_pages
 from ocr_runtime.reading.page import Page, UnreadPage
-from ocr_runtime.serving.requests import DocumentRequest, OCRRequest, Request
+from ocr_runtime.serving.requests import DocumentRequest, OCRRequest, Request, RequestOptions
 from ocr_runtime.settings import Settings
 
 _ERRORS = tuple(each for each in OCRError.__subclasses__() if each not in (NotAcceptable, *OF_JOBS))
@@ -41,7 +41,7 @@ _OF_DOCUMENTS = (
     EmptyDocument,
 )
 
-Write = Callable[[Iterable[Page | UnreadPage], Document, Settings], Iterator[Any]]
+Write = Callable[[Iterable[Page | UnreadPage], Document, RequestOptions, Settings], Iterator[Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,9 +58,9 @@ class Endpoint:
         answer_description: what the answer holds.
         example: an answer.
         errors: all that a caller may get.
-        write: makes the answer of the pages, with the settings that concern its form. It takes one
-            page, yields a part of the answer (which may be empty), takes the next one, and so on,
-            since each part is computed as a task of its own in the pool.
+        write: makes the answer of the pages, with the options and the settings that concern its
+            form. It takes one page, yields a part of the answer (which may be empty), takes the
+            next one, and so on, since each part is computed as a task of its own in the pool.
         reading: reading options that the output needs, whatever the caller asks for.
         streamed: whether the parts are sent as they are made; otherwise all at the end.
     """
@@ -100,7 +100,7 @@ class Endpoint:
 
 def _of_first(write: Callable[[Page, Settings], Any]) -> Write:
     """Make an answer of a single page."""
-    return lambda pages, _, settings: (
+    return lambda pages, _document, _options, settings: (
         write(page, settings) for page in pages if isinstance(page, Page)
     )
 
@@ -128,7 +128,7 @@ TEXT = Endpoint(
     answer_description="The text in UTF-8: a line for each row, an empty line between blocks, a "
     "form feed between pages; empty where there is no text.",
     example="One line of text\n",
-    write=lambda pages, document, _: text.write_pages(pages, document),
+    write=lambda pages, document, *_: text.write_pages(pages, document),
 )
 
 MARKDOWN = Endpoint(
@@ -141,7 +141,7 @@ MARKDOWN = Endpoint(
     "each begins with a comment that has its number.",
     example="# A heading\n\nA paragraph in one line.\n\n| Item | Price |\n| --- | --- |\n"
     "| Tea | 1.20 |\n",
-    write=lambda pages, document, _: markdown.write_pages(pages, document),
+    write=lambda pages, document, *_: markdown.write_pages(pages, document),
 )
 
 HOCR = Endpoint(
@@ -153,7 +153,7 @@ HOCR = Endpoint(
     answer_description="hOCR 1.2 as XHTML: pages, areas, paragraphs, lines and words with their "
     "boxes and confidences.",
     example="<html>...</html>",
-    write=lambda pages, document, _: hocr.write_pages(pages, document),
+    write=lambda pages, document, *_: hocr.write_pages(pages, document),
     reading={"return_word_box": True},
 )
 
@@ -165,7 +165,7 @@ PAGES = Endpoint(
     answer_description="The pages, with their blocks, lines and words, or the error of each that "
     "could not be read. Boxes are in pixels of the page as it was sent.",
     example={"pages": [{"number": 2, "code": "page_too_slow", "error": PageTooSlow.sentence}]},
-    write=lambda pages, document, _: json_pages.write_pages(pages, document),
+    write=lambda pages, document, *_: json_pages.write_pages(pages, document),
     reading={"return_word_box": True},
 )
 
@@ -180,7 +180,7 @@ ANNOTATED = Endpoint(
     "coloured by its score. Of several pages a ZIP of such PNGs, `page-0001.png` and so on; in "
     "place of a page that could not be read it has a text that says why, as `page-0002.txt`.",
     example="",
-    write=lambda pages, document, _: picture.write_pages(pages, document),
+    write=lambda pages, document, *_: picture.write_pages(pages, document),
 )
 
 PDF = Endpoint(
@@ -192,7 +192,7 @@ PDF = Endpoint(
     answer_description="The pages as they were sent, with the text that was read in its place, "
     "invisible.",
     example="",
-    write=lambda pages, document, _: pdf.write_pages(pages, document),
+    write=lambda pages, document, *_: pdf.write_pages(pages, document),
     reading={"return_word_box": True},
     streamed=False,
 )

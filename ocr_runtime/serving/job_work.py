@@ -28,7 +28,7 @@ from ocr_runtime.serving.job_queue import Claim, JobQueue
 from ocr_runtime.serving.page_reader import PageReader
 from ocr_runtime.serving.pages import unread_page
 from ocr_runtime.serving.pool import Pool
-from ocr_runtime.serving.requests import Sent
+from ocr_runtime.serving.requests import RequestOptions, Sent
 from ocr_runtime.settings import Settings
 
 T = TypeVar("T")
@@ -88,6 +88,7 @@ class JobWork:
         self._settings = settings
         self._endpoints = endpoints
         self._left: list[int] = []
+        self._options = RequestOptions()
         self._reader: PageReader | None = None
 
     def stop(self) -> None:
@@ -162,18 +163,21 @@ class JobWork:
         if claim.all_losses >= _MAX_ALL_LOSSES or not (claim.left or self._may_write()):
             raise Internal
         self._left = self._without_culprit()
-        sent, endpoint = self._sent(), self._endpoints[claim.output]
-        options = ReadingOptions.model_validate(
-            sent.options.model_dump(include=set(ReadingOptions.model_fields))
-        )
+        sent = self._sent()
+        self._options = sent.options
         return PageReader(
             sent.open(job_limits(self._settings)),
-            options.model_copy(update=dict(endpoint.reading)),
+            self._reading_options(),
             engine=self._engine,
             page_seconds=self._settings.timeout_seconds,
             job=claim.job,
             only=len(claim.numbers) == 1,
         )
+
+    def _reading_options(self) -> ReadingOptions:
+        options = self._options.model_dump(include=set(ReadingOptions.model_fields))
+        reading = dict(self._endpoints[self.claim.output].reading)
+        return ReadingOptions.model_validate(options).model_copy(update=reading)
 
     async def _read_pages(self, reader: PageReader) -> bool:
         """Read what is left; return whether that is all done, or the job gives way to another."""
@@ -201,7 +205,8 @@ class JobWork:
     def _write(self, reader: PageReader) -> Generator[None, None, None]:
         """Write the result, part by part, and end the job."""
         document, pages = reader.document, self._queue.pages(self.claim)
-        written = self._endpoints[self.claim.output].write(pages, document, self._settings)
+        endpoint = self._endpoints[self.claim.output]
+        written = endpoint.write(pages, document, self._options, self._settings)
         parts = map(_encoded, reader.until_stopped(written))
         size = yield from self._queue.write_result(self.claim, parts)
         self._queue.end(self.claim, result_bytes=size)
