@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from typing import Any
+from typing import Any, Never
 
 import pytest
 import sqlalchemy as sa
@@ -11,6 +11,7 @@ from conftest import page_bytes
 from ocr_runtime.errors import Timeout
 from ocr_runtime.serving.caller_turns import CallerTurns
 from ocr_runtime.serving.endpoints import ENDPOINTS
+from ocr_runtime.serving.job_addresses import JobAddresses
 from ocr_runtime.serving.job_database import CHUNKS, JOBS, Database
 from ocr_runtime.serving.job_store import JobStore
 from ocr_runtime.serving.jobs import Jobs
@@ -61,15 +62,19 @@ def held(request, monkeypatch):
     return made
 
 
+def no_worker() -> Never:
+    raise AssertionError("jobs are made without one")
+
+
 @pytest.mark.parametrize("way", ["late", "gone"])
 def test_no_job_is_left_of_a_request_that_nobody_waits_for(held, way, tmp_path):
     settings = Settings(jobs_dir=tmp_path, timeout_seconds=0.5 if way == "late" else 60)
-    database = Database(settings)
-    jobs = Jobs(database, settings, ENDPOINTS, check=lambda _: None, wake=lambda: None)
+    jobs = Jobs(settings, ENDPOINTS, worker=no_worker)
+    addresses = JobAddresses(jobs, ENDPOINTS)
 
     async def scenario() -> None:
         begin_request(RequestState("id", query=(("output", "text"),)))
-        answer = asyncio.create_task(jobs.create(Request()))
+        answer = asyncio.create_task(addresses.create(Request()))
         await asyncio.to_thread(held.begun.wait, 30)
         if way == "gone":
             answer.cancel()
@@ -79,6 +84,8 @@ def test_no_job_is_left_of_a_request_that_nobody_waits_for(held, way, tmp_path):
 
     asyncio.run(scenario())
     jobs._threads._executor.shutdown()
+    jobs.close()
+    database = Database(settings)
     with database.transaction() as connection:
         for table in (JOBS, CHUNKS):
             assert connection.scalar(sa.select(sa.func.count()).select_from(table)) == 0
@@ -87,16 +94,15 @@ def test_no_job_is_left_of_a_request_that_nobody_waits_for(held, way, tmp_path):
 
 def test_a_job_is_made_for_who_waits(tmp_path):
     settings = Settings(jobs_dir=tmp_path)
-    database = Database(settings)
-    jobs = Jobs(database, settings, ENDPOINTS, check=lambda _: None, wake=lambda: None)
+    jobs = Jobs(settings, ENDPOINTS, worker=no_worker)
+    addresses = JobAddresses(jobs, ENDPOINTS)
 
     async def scenario() -> None:
         begin_request(RequestState("id", query=(("output", "text"),)))
-        assert (await jobs.create(Request())).status_code == 202
+        assert (await addresses.create(Request())).status_code == 202
 
     asyncio.run(scenario())
     jobs.close()
-    database.close()
 
 
 def test_callers_take_turns_and_a_place_that_is_given_up_is_the_next_ones():

@@ -1,124 +1,158 @@
-"""The addresses below /jobs: documents that take longer than a request may.
+"""What callers do with jobs: documents that take longer than a request may.
 
-POST /jobs?output=text --> 202, the id
-GET /jobs/{id} --> JobProgress        GET /jobs/{id}/result --> the result
-DELETE /jobs/{id}: cancelled, or forgotten
+    make --> Job, which `job_runner` takes up
+    get --> Job        result --> the parts of its result
+    delete: cancelled, or forgotten
+
+The addresses at which they do it are in `job_addresses.py`.
 """
 
 import asyncio
 import functools
-import logging
 import re
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import Future
 from contextlib import asynccontextmanager, suppress
-
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
-from starlette.routing import Route
+from typing import Protocol
 
 from ocr_runtime.documents.base64_text import from_base64
 from ocr_runtime.errors import (
-    Internal,
-    InvalidOption,
     JobNotFound,
     JobsOff,
     JobsUnavailable,
     JobUnfinished,
     JobWithoutResult,
-    OCRError,
     Timeout,
 )
-from ocr_runtime.reading.page import ReadingOptions
-from ocr_runtime.serving import forms, metrics
-from ocr_runtime.serving.bodies import whole_body
+from ocr_runtime.reading.engine import Engine
+from ocr_runtime.serving import metrics
 from ocr_runtime.serving.caller_turns import CallerTurns
 from ocr_runtime.serving.endpoints import Endpoint
-from ocr_runtime.serving.job_database import Database, cause
-from ocr_runtime.serving.job_progress import progress
+from ocr_runtime.serving.forms import ParsedForm
+from ocr_runtime.serving.job_database import Database
 from ocr_runtime.serving.job_runner import JobRunner
 from ocr_runtime.serving.job_store import Job, JobStore
 from ocr_runtime.serving.job_work import job_limits
+from ocr_runtime.serving.pool import Pool
 from ocr_runtime.serving.state import request_state
 from ocr_runtime.serving.validation import validate_request
 from ocr_runtime.settings import Settings
 
-logger = logging.getLogger("rapidocr")
-
-POSTED = "/jobs"
-ROUTES = (POSTED, "/jobs/{id}", "/jobs/{id}/result")
-
-_PATH = re.compile(r"/jobs(/[^/]+(/result)?)?")
 _ID = re.compile(r"[0-9a-f]{32}")
 
 
-def route_of(path: str) -> str | None:
-    """The route that answers a path, one of `ROUTES`; None if none of them does."""
-    found = _PATH.fullmatch(path)
-    return ROUTES[sum(group is not None for group in found.groups())] if found else None
+class Worker(Protocol):
+    """What a worker of the service reads with."""
+
+    engine: Engine
+    pool: Pool
 
 
 class Jobs:
-    """Answers the requests for jobs.
+    """The jobs of the caller whose request this task handles; see `request_state`.
 
     Args:
-        database: where they are; None if the service takes no jobs.
         settings: of the service.
         endpoints: that write the results.
-        check: raises `InvalidOption` for options with which no page can be read.
-        wake: called when a job was made.
+        worker: returns this worker, once it has started.
     """
 
     def __init__(
-        self,
-        database: Database | None,
-        settings: Settings,
-        endpoints: Iterable[Endpoint],
-        *,
-        check: Callable[[ReadingOptions], None],
-        wake: Callable[[], None],
+        self, settings: Settings, endpoints: Iterable[Endpoint], *, worker: Callable[[], Worker]
     ) -> None:
-        self._store = None if database is None else JobStore(database, settings)
+        self._database = Database(settings) if settings.jobs else None
         self._settings = settings
-        self._endpoints = {endpoint.name: endpoint for endpoint in endpoints}
-        self._check = check
-        self._wake = wake
+        self._endpoints = list(endpoints)
+        self._worker = worker
+        self._runner: JobRunner | None = None
         # Not the pool: a job is taken on at once, however many requests wait there.
         self._threads = CallerTurns(2, name="jobs")
 
-    def routes(self) -> list[Route]:
-        return [
-            Route("/jobs", self.create, methods=["POST"]),
-            Route("/jobs/{id}", self.show_or_delete, methods=["GET", "DELETE"]),
-            Route("/jobs/{id}/result", self.result, methods=["GET"]),
-        ]
+    def check_on(self) -> None:
+        """Check that the service takes jobs.
 
-    async def show_or_delete(self, request: Request) -> Response:
-        return await (self.delete if request.method == "DELETE" else self.show)(request)
+        Raises:
+            JobsOff: it does not.
+        """
+        self._store()
 
-    async def create(self, request: Request) -> Response:
-        store = self._jobs()
-        body = await whole_body(request)
-        content_type = request.headers.get("content-type", "")
-        job = await self._within_time(functools.partial(self._create, store, content_type, body))
-        self._wake()
-        return _answer(job, status=202, headers={"Location": f"/jobs/{job.id}"})
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Work on jobs until the block ends; to be entered once, when the worker has started."""
+        if self._database is None:
+            metrics.show_jobs(running=0, waiting=0)  # a gauge of the latest value has none before
+            yield
+            return
+        worker = self._worker()
+        self._runner = JobRunner(
+            self._database,
+            engine=worker.engine,
+            pool=worker.pool,
+            settings=self._settings,
+            endpoints=self._endpoints,
+        )
+        task = asyncio.create_task(self._runner.run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+            self.close()
 
-    async def show(self, request: Request) -> Response:
-        return _answer(await self._job(request))
+    def close(self) -> None:
+        """Make no more jobs."""
+        self._threads.close()
+        if self._database is not None:
+            self._database.close()
 
-    async def delete(self, request: Request) -> Response:
-        store = self._jobs()
-        job = await asyncio.to_thread(store.delete, _id(request), request_state().key)
-        if job is None:
-            return Response(status_code=204)
-        metrics.count_job("cancelled")
-        return _answer(job)
+    async def make(self, endpoint: Endpoint, parse: Callable[[], ParsedForm]) -> Job:
+        """Check a request as its endpoint does, but for its pages, and write the job down.
 
-    async def result(self, request: Request) -> Response:
-        store, job = self._jobs(), await self._job(request)
+        Args:
+            endpoint: that writes the result.
+            parse: parses the form; called in a thread.
+
+        Raises:
+            OCRError: the request is wrong, or there is no room for another job.
+            Timeout: it took too long; then there is no job.
+        """
+        store = self._store()
+        job = await self._within_time(functools.partial(self._make, store, endpoint, parse))
+        if self._runner is not None:
+            self._runner.wake()
+        return job
+
+    async def get(self, job: str) -> Job:
+        """Look a job up.
+
+        Raises:
+            JobNotFound: there is none, or it is another's.
+        """
+        return await asyncio.to_thread(self._store().get, _checked(job), request_state().key)
+
+    async def delete(self, job: str) -> Job | None:
+        """Cancel a job that has not ended; forget one that has.
+
+        Returns:
+            the cancelled job, or None.
+
+        Raises:
+            JobNotFound: there is none, or it is another's.
+        """
+        store = self._store()
+        cancelled = await asyncio.to_thread(store.delete, _checked(job), request_state().key)
+        if cancelled is not None:
+            metrics.count_job("cancelled")
+        return cancelled
+
+    def result(self, job: Job) -> AsyncIterator[bytes]:
+        """Return the parts of a job's result, `job.result_bytes` in all.
+
+        Raises:
+            JobUnfinished, JobWithoutResult: there is none.
+        """
         if job.state == "failed":
             raise JobWithoutResult(f"The job failed, it has no result: {job.error}")
         if job.state == "cancelled":
@@ -127,39 +161,30 @@ class Jobs:
             raise JobUnfinished(
                 f"The job is {job.state}: {job.pages_done} of {job.pages} pages are read."
             )
-        parts = store.result(job.id)
+        stored = self._store().result(job.id)
 
-        async def stream() -> AsyncIterator[bytes]:
-            while part := await asyncio.to_thread(lambda: next(parts, b"")):
+        async def parts() -> AsyncIterator[bytes]:
+            while part := await asyncio.to_thread(lambda: next(stored, b"")):
                 yield part
 
-        endpoint = self._endpoints.get(job.output)
-        return StreamingResponse(
-            stream(),
-            headers={"Content-Length": str(job.result_bytes)},
-            media_type=(
-                endpoint.media_type_for(job.pages) if endpoint else "application/octet-stream"
-            ),
-        )
+        return parts()
 
-    def close(self) -> None:
-        self._threads.close()
-
-    def _create(
-        self, store: JobStore, content_type: str, body: bytes, abandoned: threading.Event
+    def _make(
+        self,
+        store: JobStore,
+        endpoint: Endpoint,
+        parse: Callable[[], ParsedForm],
+        abandoned: threading.Event,
     ) -> Job:
-        """Check a request as its endpoint does, but for its pages, and write the job down.
+        """Make a job, in a thread.
 
         Raises:
             Timeout: nobody waits for the answer any more; then there is no job.
         """
         state = request_state()
-        endpoint = self._endpoint([value for name, value in state.query if name == "output"])
-        query = [(name, value) for name, value in state.query if name != "output"]
-        form = forms.parse(content_type, body, names=endpoint.request.names(), query=query)
-        state.record_ignored(form.ignored)
-        sent = validate_request(form, endpoint.request, strict=self._settings.strict)
-        self._check(sent.options.model_copy(update=dict(endpoint.reading)))
+        sent = validate_request(parse(), endpoint.request, strict=self._settings.strict)
+        if self._runner is not None:
+            self._runner.check(sent.options.model_copy(update=dict(endpoint.reading)))
         with sent.open(job_limits(self._settings)) as document:
             numbers = list(document.numbers)
         if abandoned.is_set():
@@ -174,19 +199,10 @@ class Jobs:
         )
         return store.get(job, state.key)
 
-    def _endpoint(self, outputs: list[str]) -> Endpoint:
-        if len(outputs) == 1 and outputs[0] in self._endpoints:
-            return self._endpoints[outputs[0]]
-        names = " or ".join(self._endpoints)
-        raise InvalidOption(f"Say in the address what the job writes, as /jobs?output=: {names}.")
-
-    async def _job(self, request: Request) -> Job:
-        return await asyncio.to_thread(self._jobs().get, _id(request), request_state().key)
-
-    def _jobs(self) -> JobStore:
-        if self._store is None:
+    def _store(self) -> JobStore:
+        if self._database is None:
             raise JobsOff
-        return self._store
+        return JobStore(self._database, self._settings)
 
     async def _within_time(self, make: Callable[[threading.Event], Job]) -> Job:
         """Make a job in a thread; if its caller gives up or is late, there is none in the end.
@@ -210,76 +226,17 @@ class Jobs:
 
     def _discard(self, making: Future[Job]) -> None:
         """Delete a job, if one was made, whose id nobody was told."""
-        if self._store is None or making.cancelled() or making.exception():
+        if making.cancelled() or making.exception():
             return
-        job = making.result().id
+        job, store = making.result().id, self._store()
         try:
-            self._threads.soon(functools.partial(self._store.discard, job))
+            self._threads.soon(functools.partial(store.discard, job))
         except RuntimeError:  # the service is ending
             with suppress(JobsUnavailable):
-                self._store.discard(job)
+                store.discard(job)
 
 
-def _id(request: Request) -> str:
-    job = str(request.path_params["id"])
+def _checked(job: str) -> str:
     if not _ID.fullmatch(job):
         raise JobNotFound
     return job
-
-
-def _refusal(_: Request, exc: Exception) -> Response:
-    error = exc if isinstance(exc, OCRError) else Internal()
-    if isinstance(error, JobsUnavailable):
-        logger.warning("request %s: %s", request_state().request_id, cause(error))
-    return JSONResponse(error.body(), status_code=error.status, headers=error.headers)
-
-
-def _answer(job: Job, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    content = progress(job).model_dump(mode="json", exclude_none=True)
-    return JSONResponse(content, status_code=status, headers=headers)
-
-
-def app(
-    settings: Settings,
-    endpoints: Iterable[Endpoint],
-    *,
-    runner: Callable[[Database], JobRunner],
-) -> Starlette:
-    """Serve the addresses, and work on jobs as long as the worker lives.
-
-    Args:
-        settings: of the service.
-        endpoints: that write the results.
-        runner: makes the `JobRunner` of this worker.
-    """
-    database = Database(settings) if settings.jobs else None
-    running: list[JobRunner] = []
-
-    def wake() -> None:
-        for each in running:
-            each.wake()
-
-    def check(options: ReadingOptions) -> None:
-        running[0].check(options)  # requests come after the start
-
-    jobs = Jobs(database, settings, endpoints, check=check, wake=wake)
-
-    @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        if database is None:
-            metrics.show_jobs(running=0, waiting=0)  # a gauge of the latest value has none before
-            yield
-            return
-        running.append(runner(database))
-        task = asyncio.create_task(running[0].run())
-        try:
-            yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-            jobs.close()
-            database.close()
-
-    handlers = {OCRError: _refusal}
-    return Starlette(routes=jobs.routes(), lifespan=lifespan, exception_handlers=handlers)

@@ -25,7 +25,7 @@ from ocr_runtime.errors import (
     OCRError,
     UnsupportedMediaType,
 )
-from ocr_runtime.serving import connections, jobs, logs, metrics, negotiation, web_page
+from ocr_runtime.serving import connections, job_addresses, logs, metrics, negotiation, web_page
 from ocr_runtime.serving.access import Keys
 from ocr_runtime.serving.bodies import Bodies
 from ocr_runtime.serving.endpoints import Endpoint
@@ -66,7 +66,7 @@ def install_middleware(
         for media_type in each.media_types
     }
     # before `app`, which reserves the room of all series
-    metrics.announce((*by_route, *jobs.ROUTES))
+    metrics.announce((*by_route, *job_addresses.ROUTES))
     service.mount_asgi_app(metrics.app())
     service.mount_asgi_app(negotiation.app(by_media_type))
     open_to_all = (
@@ -77,8 +77,8 @@ def install_middleware(
     keys = Keys(settings.keys, open_to_all=open_to_all)
     bodies = Bodies(most_bytes=settings.max_body_mb << 20, most_seconds=settings.timeout_seconds)
     layers: list[tuple[Any, dict[str, Any]]] = [
-        (TrailingSlash, {"routes": (*by_route, negotiation.ROUTE, jobs.POSTED)}),
-        (PutAsPost, {"routes": (*by_route, negotiation.ROUTE, jobs.POSTED)}),
+        (TrailingSlash, {"routes": (*by_route, negotiation.ROUTE, job_addresses.POSTED)}),
+        (PutAsPost, {"routes": (*by_route, negotiation.ROUTE, job_addresses.POSTED)}),
         (negotiation.ReadAs, {"routes": by_media_type}),
         (CrossOrigin, {"origins": settings.cors_origins}),
         (metrics.Traffic, {"paths": by_route}),
@@ -167,7 +167,7 @@ class RequestContext(Layer):
         state = RequestState(
             given if _SAFE_ID.fullmatch(given) else uuid.uuid4().hex,
             endpoint=endpoint,
-            route=endpoint.route if endpoint else jobs.route_of(scope["path"]),
+            route=endpoint.route if endpoint else job_addresses.route_of(scope["path"]),
             query=tuple(query),
         )
         begin_request(state)

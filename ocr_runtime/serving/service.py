@@ -14,11 +14,10 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 import bentoml
 
-from ocr_runtime.serving import jobs, logs, openapi, startup, web_page
+from ocr_runtime.serving import job_addresses, logs, openapi, startup, web_page
 from ocr_runtime.serving.answers import Answer
 from ocr_runtime.serving.endpoints import ENDPOINTS, Endpoint
-from ocr_runtime.serving.job_database import Database
-from ocr_runtime.serving.job_runner import JobRunner
+from ocr_runtime.serving.jobs import Jobs
 from ocr_runtime.serving.methods import ParseForm, with_endpoints
 from ocr_runtime.serving.middleware import install_middleware
 from ocr_runtime.serving.pool import Pool
@@ -84,16 +83,8 @@ class RapidOCRService:
 
 
 service: bentoml.Service = RapidOCRService  # the decorator has made it one
-
-
-def _job_runner(database: Database) -> JobRunner:
-    worker = bentoml.get_current_service()
-    return JobRunner(
-        database, engine=worker.engine, pool=worker.pool, settings=settings, endpoints=ENDPOINTS
-    )
-
-
-service.mount_asgi_app(jobs.app(settings, ENDPOINTS, runner=_job_runner))
+jobs = Jobs(settings, ENDPOINTS, worker=bentoml.get_current_service)
+service.mount_asgi_app(job_addresses.app(jobs, ENDPOINTS))
 service.mount_asgi_app(openapi.app(ENDPOINTS, keys=bool(settings.keys)))
 service.mount_asgi_app(web_page.app(settings))
 install_middleware(service, settings, ENDPOINTS, pool=lambda: bentoml.get_current_service().pool)
