@@ -36,6 +36,9 @@ _CORES_PER_PROCESS = {"exact": 16, "standard": 4, "fast": 4}
 threads do the work of 12 with `exact`; 8 threads do that of 5 with the others, which compute less
 outside of the lock."""
 
+Contract = Literal["all", "open-webui"]
+"""A service whose contract can be answered; see `ocr_runtime/serving/compatible`."""
+
 _FILE_SCHEMA = WithJsonSchema({"type": "string", "format": "file-path"})
 _KEY = re.compile(r"[!-~]{8,256}")
 _KEY_VARIABLES = {"OCR_API_KEYS", "OCR_API_KEYS_FILE"}
@@ -341,6 +344,12 @@ class Settings(BaseModel):
         default=True,
         alias="OCR_PUBLIC_METRICS",
         description="Whether `/metrics` is served without an API key.",
+    )
+    compatible: Annotated[frozenset[Contract], BeforeValidator(_split)] = Field(
+        frozenset(),
+        alias="OCR_COMPATIBLE",
+        description="Contracts of other services that are answered too, separated by commas, or "
+        "`all`; see [compatible.md](compatible.md). Unset: none.",
     )
     cors_origins: Annotated[frozenset[str], BeforeValidator(_origins)] = Field(
         frozenset(),

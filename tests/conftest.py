@@ -89,3 +89,24 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def latin() -> Image.Image:
     """A page of Latin text with accents; `TRUTH["latin.png"]` says which."""
     return Image.open(DATA / "latin.png").convert("RGB")
+
+
+KEY = "a-key-of-the-tests"
+
+
+@pytest.fixture(scope="session")
+def compatible(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The service with the contracts of all other services, jobs, and no keys."""
+    folder = tmp_path_factory.mktemp("compatible")
+    jobs = {"OCR_JOBS_DIR": str(folder / "jobs")}
+    with serving(folder, OCR_COMPATIBLE="all", **jobs) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def compatible_keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The same service, which asks for `KEY`."""
+    folder = tmp_path_factory.mktemp("compatible_keyed")
+    jobs = {"OCR_JOBS_DIR": str(folder / "jobs")}
+    with serving(folder, OCR_COMPATIBLE="all", OCR_API_KEYS=KEY, **jobs) as running:
+        yield running

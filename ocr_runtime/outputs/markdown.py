@@ -33,20 +33,25 @@ _BREAK = "\\\n"
 
 
 def write_pages(pages: Iterable[Page | UnreadPage], _document: Document) -> Iterator[str]:
-    """Write pages one after the other, an empty line between blocks.
+    """Write pages one after the other, an empty line between blocks."""
+    for index, (page, text) in enumerate(by_page(pages)):
+        yield (f"\n<!-- page {page.number} -->\n\n" if index else "") + text
+
+
+def by_page(pages: Iterable[Page | UnreadPage]) -> Iterator[tuple[Page | UnreadPage, str]]:
+    """Yield each page with its Markdown, an empty line between blocks.
 
     Headings are what is set larger than most text of the page, or, if there is little on it, of the
     one before. A page that could not be read is a quoted line that says so.
     """
     body: float | None = None
-    for index, page in enumerate(pages):
-        start = f"\n<!-- page {page.number} -->\n\n" if index else ""
+    for page in pages:
         if isinstance(page, UnreadPage):
-            yield f"{start}> {_escaped(f'page {page.number} was not read: {page.error}')}\n"
+            yield page, f"> {_escaped(f'page {page.number} was not read: {page.error}')}\n"
             continue
         body = _body(page, body)
         blocks = [_block(block, page, body) for block in page.blocks]
-        yield start + "\n".join(f"{block}\n" for block in blocks if block)
+        yield page, "\n".join(f"{block}\n" for block in blocks if block)
 
 
 _ENOUGH = 200

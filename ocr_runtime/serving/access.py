@@ -6,7 +6,7 @@ path and headers --Keys.admit--> the caller's name, or Unauthorized
 import hashlib
 import hmac
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from starlette.datastructures import Headers
 
@@ -34,8 +34,13 @@ class Keys:
         self._open = frozenset(open_to_all)
         self._open_below = tuple(path for path in open_to_all if path.endswith("/") and path != "/")
 
-    def admit(self, path: str, headers: Headers) -> str | None:
+    def admit(self, path: str, headers: Headers, *, more: Iterable[str] = ()) -> str | None:
         """Name the caller by its key; None if there are no keys, or the path needs none.
+
+        Args:
+            path: that is asked for.
+            headers: of the request.
+            more: names of headers that may hold the key, besides `Authorization` and `X-API-Key`.
 
         Digests are compared in constant time, and with every key, so that the time it takes
         reveals nothing about the keys.
@@ -46,7 +51,10 @@ class Keys:
         if not self._digests or path in self._open or path.startswith(self._open_below):
             return None
         scheme, _, token = headers.get("authorization", "").partition(" ")
-        key = token.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "")
+        if scheme.lower() == "bearer":
+            key = token.strip()
+        else:
+            key = next((headers[name] for name in ("x-api-key", *more) if name in headers), "")
         given = _digest(key)
         if sum(hmac.compare_digest(given, known) for known in self._digests):
             return given.hex()

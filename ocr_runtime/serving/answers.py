@@ -99,8 +99,8 @@ class Answer:
         return self._joined(parts)
 
     def _joined(self, parts: list[Any]) -> Any:
-        if len(parts) == 1 and isinstance(parts[0], BaseModel):
-            return parts[0]
+        if parts and isinstance(parts[-1], BaseModel):  # those before it are empty
+            return parts[-1]
         if self._endpoint.answer is str:
             return "".join(parts)
         encoded = [part if isinstance(part, bytes) else part.encode() for part in parts]

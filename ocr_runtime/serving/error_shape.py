@@ -1,6 +1,8 @@
 """An error, whoever answered with it or raised it -> the one shape of all errors.
 
 OCRError, any other exception, an answer of BentoML or Starlette --> {"error", "code"}
+
+Only what is sent to the contract of another service (`compatible/`) is worded as that one does.
 """
 
 import json
@@ -29,12 +31,18 @@ class ErrorShape(Layer):
         try:
             await self.app(scope, receive, answer.send)
         except OCRError as exc:
-            await error_response(exc)(scope, receive, answer.send)
+            await _refused(exc)(scope, receive, answer.send)
         except Exception:
             logger.exception("request %s failed", request_state().request_id)
             if answer.started:
                 raise
-            await error_response(Internal())(scope, receive, answer.send)
+            await _refused(Internal())(scope, receive, answer.send)
+
+
+def _refused(error: OCRError) -> Response:
+    state = request_state()
+    state.refused = error.code
+    return (state.refusal or error_response)(error)
 
 
 class _ShapedAnswer:
@@ -48,12 +56,13 @@ class _ShapedAnswer:
         self._body = b""
 
     async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start" and message["status"] >= 400:
+        is_start = message["type"] == "http.response.start"
+        if is_start and message["status"] >= 400 and self._state.refusal is None:
             self._error = message
         elif self._error is None:
             self.started = True
             await self._send(message)
-            self._state.outcome = "ok"
+            self._state.outcome = self._state.refused or "ok"
         else:
             self._body += message.get("body", b"")
             if not message.get("more_body"):

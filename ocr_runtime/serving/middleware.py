@@ -1,53 +1,47 @@
-"""ASGI layers around BentoML's routes, each with one job.
+"""The ASGI layers around BentoML's routes, in their order.
 
-    request --layers, from the first to the last--> BentoML's routes
-            <--layers, from the last to the first-- answer
-
-`install_middleware` lists them in their order. What they know of one request is in `state.py`.
+request --layers, from the first to the last--> BentoML's routes
+<--layers, from the last to the first-- answer
 """
 
-import logging
-import re
-import time
-import uuid
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import Any
-from urllib.parse import parse_qsl
 
-import anyio
-from starlette.datastructures import Headers, MutableHeaders
-from starlette.middleware.cors import CORSMiddleware
-from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-from ocr_runtime.errors import (
-    MalformedRequest,
-    OCRError,
-    UnsupportedMediaType,
-)
-from ocr_runtime.serving import connections, job_addresses, logs, metrics, negotiation, web_page
+from ocr_runtime.serving import connections, job_addresses, metrics, negotiation, web_page
 from ocr_runtime.serving.access import Keys
 from ocr_runtime.serving.bodies import Bodies
+from ocr_runtime.serving.compatible.contracts import Contracts
+from ocr_runtime.serving.compatible.layer import Compatible
+from ocr_runtime.serving.compatible.reader import Reader
 from ocr_runtime.serving.endpoints import Endpoint
-from ocr_runtime.serving.error_shape import ErrorShape, error_response
-from ocr_runtime.serving.layer import Layer
-from ocr_runtime.serving.pool import Pool
-from ocr_runtime.serving.state import RequestState, begin_request, request_state
+from ocr_runtime.serving.error_shape import ErrorShape
+from ocr_runtime.serving.layers import (
+    METRICS,
+    PROBES,
+    Access,
+    Admission,
+    CrossOrigin,
+    HangUp,
+    NoPickle,
+    Outcomes,
+    PutAsPost,
+    RequestBody,
+    RequestContext,
+    RequestLog,
+    TrailingSlash,
+)
 from ocr_runtime.settings import Settings
 
-logger = logging.getLogger("rapidocr")
-
-_PROBES = ("/livez", "/readyz", "/healthz")
-_METRICS = ("/metrics",)
 _DOCS = ("/", web_page.BELOW, "/docs", "/docs.json", "/schema.json", "/static_content/")
-_PICKLE = "application/vnd.bentoml+pickle"
-_SAFE_ID = re.compile(r"[\w.:/+=-]{1,128}", re.ASCII)
-_CALLER_GONE = 499
-"""Status of a request whose caller hung up before the answer began, as nginx counts it."""
 
 
 def install_middleware(
-    service: Any, settings: Settings, endpoints: Collection[Endpoint], *, pool: Callable[[], Pool]
+    service: Any,
+    settings: Settings,
+    endpoints: Collection[Endpoint],
+    *,
+    contracts: Contracts,
+    reader: Reader,
 ) -> None:
     """Put the layers around a service, and /metrics beside its routes.
 
@@ -55,7 +49,8 @@ def install_middleware(
         service: of BentoML.
         settings: as the operator set them.
         endpoints: whose requests are admitted to the pool and counted.
-        pool: returns the pool of this worker.
+        contracts: of other services that are answered too.
+        reader: reads documents for them.
     """
     connections.install(idle_seconds=settings.idle_seconds)
     by_route = {endpoint.route: endpoint for endpoint in endpoints}
@@ -66,15 +61,9 @@ def install_middleware(
         for media_type in each.media_types
     }
     # before `app`, which reserves the room of all series
-    metrics.announce((*by_route, *job_addresses.ROUTES))
+    metrics.announce((*by_route, *job_addresses.ROUTES, *contracts.paths))
     service.mount_asgi_app(metrics.app())
     service.mount_asgi_app(negotiation.app(by_media_type))
-    open_to_all = (
-        *_PROBES,
-        *(_DOCS if settings.public_docs else ()),
-        *(_METRICS if settings.public_metrics else ()),
-    )
-    keys = Keys(settings.keys, open_to_all=open_to_all)
     bodies = Bodies(most_bytes=settings.max_body_mb << 20, most_seconds=settings.timeout_seconds)
     layers: list[tuple[Any, dict[str, Any]]] = [
         (TrailingSlash, {"routes": (*by_route, negotiation.ROUTE, job_addresses.POSTED)}),
@@ -82,230 +71,25 @@ def install_middleware(
         (negotiation.ReadAs, {"routes": by_media_type}),
         (CrossOrigin, {"origins": settings.cors_origins}),
         (metrics.Traffic, {"paths": by_route}),
-        (RequestContext, {"endpoints": by_route}),
+        (RequestContext, {"endpoints": by_route, "contracts": contracts}),
         (RequestLog, {}),
         (Outcomes, {}),
         (RequestBody, {"bodies": bodies}),
         (HangUp, {}),
         (ErrorShape, {}),
-        (Access, {"keys": keys}),
+        (Access, {"keys": _keys(settings)}),
         (NoPickle, {}),
-        (Admission, {"pool": pool}),
+        (Admission, {"pool": reader.pool}),
+        (Compatible, {"contracts": contracts, "reader": reader}),
     ]
     for layer, options in layers:
         service.add_asgi_middleware(layer, **options)
 
 
-class TrailingSlash(Layer):
-    """Answers `/ocr/` as `/ocr`."""
-
-    def __init__(self, app: ASGIApp, *, routes: Collection[str]) -> None:
-        super().__init__(app)
-        self._routes = routes
-
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        route = scope["path"].removesuffix("/")
-        if route in self._routes:
-            scope = {**scope, "path": route, "raw_path": route.encode()}
-        await self.app(scope, receive, send)
-
-
-class PutAsPost(Layer):
-    """Answers a PUT to an endpoint as a POST: that is how `curl -T` sends a file."""
-
-    def __init__(self, app: ASGIApp, *, routes: Collection[str]) -> None:
-        super().__init__(app)
-        self._routes = routes
-
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["method"] == "PUT" and scope["path"] in self._routes:
-            scope = {**scope, "method": "POST"}
-        await self.app(scope, receive, send)
-
-
-class CrossOrigin(CORSMiddleware):
-    """Answers for pages of other origins, and the preflight requests of browsers itself."""
-
-    def __init__(self, app: ASGIApp, *, origins: Collection[str]) -> None:
-        super().__init__(
-            app,
-            allow_origins=sorted(origins),
-            allow_methods=["GET", "POST", "PUT", "DELETE"],
-            allow_headers=["Authorization", "X-API-Key", "X-Request-ID"],
-            expose_headers=[
-                *("X-Request-ID", "Retry-After", "Location"),
-                *("X-OCR-Ignored", "X-OCR-Orientation", "X-OCR-Pages", "X-OCR-Unread-Pages"),
-            ],
-        )
-        self._origins = origins
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._origins:
-            await super().__call__(scope, receive, send)
-        else:
-            await self.app(scope, receive, send)
-
-    def preflight_response(self, request_headers: Headers) -> Response:
-        response = super().preflight_response(request_headers)
-        if response.status_code >= 400:
-            response = error_response(MalformedRequest("This page may not call like that."))
-        response.headers["X-Request-ID"] = uuid.uuid4().hex  # `RequestContext` is further in
-        return response
-
-
-class RequestContext(Layer):
-    """Makes the state of a request, and adds to the answer the headers that are recorded there."""
-
-    def __init__(self, app: ASGIApp, *, endpoints: dict[str, Endpoint]) -> None:
-        super().__init__(app)
-        self._endpoints = endpoints
-
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        given = Headers(scope=scope).get("x-request-id", "")
-        query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
-        endpoint = self._endpoints.get(scope["path"])
-        state = RequestState(
-            given if _SAFE_ID.fullmatch(given) else uuid.uuid4().hex,
-            endpoint=endpoint,
-            route=endpoint.route if endpoint else job_addresses.route_of(scope["path"]),
-            query=tuple(query),
-        )
-        begin_request(state)
-
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers.update({"X-Request-ID": state.request_id} | state.headers)
-            await send(message)
-
-        await self.app(scope, receive, send_with_headers)
-
-
-class RequestLog(Layer):
-    """Writes one log line for each request, but for those of probes and of Prometheus."""
-
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"] in _PROBES + _METRICS:
-            await self.app(scope, receive, send)
-            return
-        start, status = time.monotonic(), None
-
-        async def send_and_note(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start" and message["status"] != _CALLER_GONE:
-                status = message["status"]
-            await send(message)
-
-        try:
-            await self.app(scope, receive, send_and_note)
-        finally:
-            logs.request(
-                request_id=request_state().request_id,
-                method=scope["method"],
-                path=scope["path"],
-                status=status,
-                seconds=time.monotonic() - start,
-                **request_state().facts,
-            )
-
-
-class Outcomes(Layer):
-    """Counts the requests of endpoints and for jobs: those under way, and the outcome of each."""
-
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        state = request_state()
-        if state.route is None:
-            await self.app(scope, receive, send)
-            return
-        with metrics.in_flight(state.route) as count_outcome:
-            try:
-                await self.app(scope, receive, send)
-            finally:
-                count_outcome(state.outcome)
-
-
-class RequestBody(Layer):
-    """Counts and clocks the body while it arrives; see `bodies.py`."""
-
-    def __init__(self, app: ASGIApp, *, bodies: Bodies) -> None:
-        super().__init__(app)
-        self._bodies = bodies
-
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with self._bodies.open(Headers(scope=scope), receive) as body:
-            request_state().body = body
-
-            async def send_after_body(message: Message) -> None:
-                if message["type"] == "http.response.start" and not await body.finish():
-                    MutableHeaders(scope=message)["Connection"] = "close"
-                await send(message)
-
-            await self.app(scope, body.receive, send_after_body)
-
-
-class HangUp(Layer):
-    """Cancels the work of a request when its caller has hung up."""
-
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body, started = request_state().body, False
-
-        async def send_and_note(message: Message) -> None:
-            nonlocal started
-            started = True
-            await send(message)
-
-        async def cancel_when_gone(work: anyio.CancelScope) -> None:
-            if body is not None:
-                await body.hung_up()
-                work.cancel()
-
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(cancel_when_gone, tasks.cancel_scope)
-            await self.app(scope, receive, send_and_note)
-            tasks.cancel_scope.cancel()
-        if not started:  # BentoML's timeout, further out, waits for the start of an answer
-            message = {"type": "http.response.start", "status": _CALLER_GONE, "headers": []}
-            await send(message)
-
-
-class Access(Layer):
-    """Asks for an API key where keys are set, and records who calls."""
-
-    def __init__(self, app: ASGIApp, *, keys: Keys) -> None:
-        super().__init__(app)
-        self._keys = keys
-
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        address = scope["client"][0] if scope["client"] else ""
-        key = self._keys.admit(scope["path"], Headers(scope=scope))
-        request_state().key = key or ""
-        request_state().caller = key or address
-        await self.app(scope, receive, send)
-
-
-class NoPickle(Layer):
-    """Refuses BentoML's pickle bodies; BentoML would too, but with a traceback in the log."""
-
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if _PICKLE in Headers(scope=scope).get("content-type", "").lower():
-            raise UnsupportedMediaType
-        await self.app(scope, receive, send)
-
-
-class Admission(Layer):
-    """Refuses a request that the pool would refuse, before anything else is done for it."""
-
-    def __init__(self, app: ASGIApp, *, pool: Callable[[], Pool]) -> None:
-        super().__init__(app)
-        self._pool = pool
-
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        state = request_state()
-        if state.endpoint is not None and scope["method"] == "POST":
-            try:
-                self._pool().admit(state.caller)
-            except OCRError:
-                if state.body is not None:
-                    await state.body.skip()
-                raise
-        await self.app(scope, receive, send)
+def _keys(settings: Settings) -> Keys:
+    open_to_all = (
+        *PROBES,
+        *(_DOCS if settings.public_docs else ()),
+        *(METRICS if settings.public_metrics else ()),
+    )
+    return Keys(settings.keys, open_to_all=open_to_all)

@@ -16,6 +16,8 @@ import bentoml
 
 from ocr_runtime.serving import job_addresses, logs, openapi, startup, web_page
 from ocr_runtime.serving.answers import Answer
+from ocr_runtime.serving.compatible.contracts import Contracts, switched_on
+from ocr_runtime.serving.compatible.reader import Reader
 from ocr_runtime.serving.endpoints import ENDPOINTS, Endpoint
 from ocr_runtime.serving.jobs import Jobs
 from ocr_runtime.serving.methods import ParseForm, with_endpoints
@@ -83,8 +85,10 @@ class RapidOCRService:
 
 
 service: bentoml.Service = RapidOCRService  # the decorator has made it one
-jobs = Jobs(settings, ENDPOINTS, worker=bentoml.get_current_service)
+contracts = Contracts(switched_on(settings))
+jobs = Jobs(settings, (*ENDPOINTS, *contracts.outputs), worker=bentoml.get_current_service)
+reader = Reader(settings, jobs, worker=bentoml.get_current_service)
 service.mount_asgi_app(job_addresses.app(jobs, ENDPOINTS))
 service.mount_asgi_app(openapi.app(ENDPOINTS, keys=bool(settings.keys)))
 service.mount_asgi_app(web_page.app(settings))
-install_middleware(service, settings, ENDPOINTS, pool=lambda: bentoml.get_current_service().pool)
+install_middleware(service, settings, ENDPOINTS, contracts=contracts, reader=reader)

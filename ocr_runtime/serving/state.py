@@ -4,12 +4,15 @@ middleware --begin_request--> RequestState <--request_state-- whoever handles th
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
+from starlette.responses import Response
+
 from ocr_runtime.documents.images import PageImage
+from ocr_runtime.errors import OCRError
 from ocr_runtime.reading.page import Page
 from ocr_runtime.serving import metrics
 from ocr_runtime.serving.bodies import Body
@@ -35,6 +38,9 @@ class RequestState:
         body: what has arrived of the body.
         headers: to be added to the answer.
         facts: of the image, for the log line.
+        refusal: words an error, where the request is for the contract of another service.
+        key_headers: in which that contract's callers send their API key, too.
+        refused: the code of the error with which the request was answered.
         outcome: "ok" or the code of an error, once it has been sent; until then "gone".
     """
 
@@ -47,6 +53,9 @@ class RequestState:
     body: Body | None = None
     headers: dict[str, str] = field(default_factory=dict)
     facts: dict[str, int] = field(default_factory=dict)
+    refusal: Callable[[OCRError], Response] | None = None
+    key_headers: tuple[str, ...] = ()
+    refused: str | None = None
     outcome: str = "gone"
 
     def record_ignored(self, names: Sequence[str]) -> None:

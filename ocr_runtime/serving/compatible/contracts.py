@@ -1,0 +1,91 @@
+"""The contracts of other services that are switched on, and which of them a request is for.
+
+OCR_COMPATIBLE --switched_on--> Contract ...
+method and path --Contracts.match--> contract, address, and parameters of the path
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.routing import Match, Route
+from starlette.types import Scope
+
+from ocr_runtime.serving.compatible import open_webui
+from ocr_runtime.serving.compatible.contract import Address, Contract
+from ocr_runtime.serving.endpoints import Endpoint
+from ocr_runtime.serving.state import RequestState
+from ocr_runtime.settings import Settings
+
+CONTRACTS = (open_webui.CONTRACT,)
+
+
+def switched_on(settings: Settings) -> list[Contract]:
+    """The contracts that the operator has named."""
+    names = settings.compatible
+    return [each for each in CONTRACTS if each.name in names or "all" in names]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Matched:
+    """The address of a contract that a request is for, and the parameters of its path."""
+
+    contract: Contract
+    address: Address
+    path_params: dict[str, Any]
+
+    def describe(self, state: RequestState) -> None:
+        """Say in the state of the request how the layers have to handle it."""
+        state.route = self.address.path
+        state.endpoint = None if self.address.later else self.address.output
+        state.refusal = self.contract.refusal
+        state.key_headers = self.contract.key_headers
+
+
+class Contracts:
+    """The contracts that are answered.
+
+    Args:
+        contracts: those that are switched on.
+    """
+
+    def __init__(self, contracts: Iterable[Contract]) -> None:
+        self._routes = [
+            (contract, address, Route(address.path, address.handle, methods=[address.method]))
+            for contract in contracts
+            for address in contract.addresses
+        ]
+
+    @property
+    def paths(self) -> list[str]:
+        """Those of all addresses at which our own service does not answer."""
+        return [address.path for _, address, _ in self._routes if address.claims is None]
+
+    @property
+    def outputs(self) -> list[Endpoint]:
+        """What all addresses write, which jobs may have to write, too."""
+        found = (address.output for _, address, _ in self._routes)
+        return [output for output in found if output is not None]
+
+    def match(self, scope: Scope, body: bytes | None = None) -> Matched | None:
+        """Find the address of a contract that a request is for; None if it is our service's.
+
+        Args:
+            scope: of the request.
+            body: of the request, if it is known. Only then an address at which our service answers
+                too can be found; `may_claim` says for which requests it has to be known.
+        """
+        for contract, address, route in self._routes:
+            match, found = route.matches(scope)
+            if match is not Match.FULL:
+                continue
+            if address.claims is None or (body is not None and address.claims(body)):
+                return Matched(contract=contract, address=address, path_params=found["path_params"])
+        return None
+
+    def may_claim(self, scope: Scope) -> bool:
+        """Whether it takes the body of a request to tell which service it is meant for."""
+        return any(
+            address.claims is not None and route.matches(scope)[0] is Match.FULL
+            for _, address, route in self._routes
+        )
