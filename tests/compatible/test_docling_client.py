@@ -19,7 +19,8 @@ asked = {"max_num_pages": int(pages)} if pages else {}
 options = ConvertDocumentsOptions(to_formats=[OutputFormat.MARKDOWN, OutputFormat.JSON])
 with DoclingServiceClient(url, key, options=options) as client:
     assert client.health().status == "ok"
-    results = [client.convert(Path(path), **asked) for path in paths]
+    first, *others = map(Path, paths)
+    results = [client.convert(first, **asked), *client.convert_all(others, **asked)]
 print(json.dumps([
     {
         "status": result.status.value,
