@@ -10,6 +10,9 @@ from serving import ROOT, clean_environ
 
 PYTHON = ROOT / ".compatible/bin/python"
 
+EXAMPLES = ("langchain_loader.py", "llama_index_reader.py")
+"""Those of `examples/` that need this environment."""
+
 needs_clients = pytest.mark.skipif(
     not PYTHON.exists(), reason="the clients are not installed: scripts/compatible tests with them"
 )

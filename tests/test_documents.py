@@ -108,6 +108,19 @@ def test_more_pages_than_are_read_at_once_are_refused():
         select("1-6", count=9, most=5)
 
 
+@pytest.mark.parametrize(
+    ("pages", "numbers"), [("1-99", [1, 2, 3]), ("2-3", [2, 3]), ("3-9,1", [1, 3]), ("2-", [2, 3])]
+)
+def test_a_range_may_be_clipped_to_the_pages_that_there_are(pages, numbers):
+    assert select(pages, count=3, most=9, clip=True) == numbers
+
+
+@pytest.mark.parametrize("pages", ["4-9", "4", "3-2", "0-9"])
+def test_what_is_not_there_at_all_is_not_clipped(pages):
+    with pytest.raises(InvalidOption):
+        select(pages, count=3, most=9, clip=True)
+
+
 # Images of one page
 
 

@@ -45,6 +45,7 @@ ALONE_KNOWS = {
     },
     "pikepdf": {"outputs.pdf_overlay_child", "outputs.pdf_own_text"},
     "pyarrow": {"bulk.parquet", "bulk.places", "bulk.run", "bulk.target"},
+    "markdown_it": {"outputs.html"},
     "ray": {"bulk.actor_pool", "bulk.cluster"},
     "python_multipart": {"serving.forms"},
     "starlette": {"serving"},

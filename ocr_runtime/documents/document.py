@@ -26,6 +26,7 @@ class Limits:
         open_pdfs: how many processes of open PDFs are kept.
         deadline: when nobody waits for the document any more, as `time.monotonic` counts; None:
             never.
+        clip_pages: whether a range of pages that is asked for may end after the last page.
     """
 
     max_pixels: int
@@ -33,6 +34,7 @@ class Limits:
     page_seconds: float
     open_pdfs: int = 4
     deadline: float | None = None
+    clip_pages: bool = False
 
     @classmethod
     def of(cls, settings: Settings) -> Self:

@@ -51,7 +51,9 @@ class ImageDocument:
         with refusing(data):
             self.format = self._look()
         self.pages = max(1, len(self._directories), len(self._frames))
-        self.numbers: Sequence[int] = select(pages, count=self.pages, most=limits.max_pages)
+        self.numbers: Sequence[int] = select(
+            pages, count=self.pages, most=limits.max_pages, clip=limits.clip_pages
+        )
         self._screen: GifScreen | None = None
 
     def _look(self) -> str:

@@ -9,7 +9,7 @@ _MAX_PARTS = 10_000
 _FORM = "pages must be page numbers and ranges, as 1-3,7 or 3-"
 
 
-def select(pages: str | None, *, count: int, most: int) -> list[int]:
+def select(pages: str | None, *, count: int, most: int, clip: bool = False) -> list[int]:
     """Return the numbers of the pages that are asked for, from 1.
 
     Args:
@@ -17,6 +17,7 @@ def select(pages: str | None, *, count: int, most: int) -> list[int]:
             page. None or blank: all pages.
         count: how many pages the document has.
         most: how many may be asked for.
+        clip: whether a range may end after the last page; it then ends there.
 
     Returns:
         In the order of the document; a page that is named twice is there once.
@@ -31,19 +32,21 @@ def select(pages: str | None, *, count: int, most: int) -> list[int]:
         parts = pages.split(",")
         if len(parts) > _MAX_PARTS:
             raise InvalidOption(f"{_FORM}; there are too many.")
-        chosen = set().union(*(_range(part, count) for part in parts))
+        chosen = set().union(*(_range(part, count, clip=clip) for part in parts))
     if len(chosen) > most:
         raise TooManyPages(_too_many(count, most, chosen=len(chosen)))
     return sorted(chosen)
 
 
-def _range(part: str, count: int) -> range:
+def _range(part: str, count: int, *, clip: bool) -> range:
     found = _PART.fullmatch(part)
     if not found:
         shown = f", not {part.strip()[:20]!r}" if part.isprintable() else ""
         raise InvalidOption(f"{_FORM}{shown}. {_has(count)}")
     first = int(found[1])
     last = int(found[3]) if found[3] else count if found[2] else first
+    if clip and found[3] and first <= count:
+        last = min(last, count)
     asked = f"pages asks for {part.strip()}"
     if first < 1 or max(first, last) > count:
         raise InvalidOption(f"{asked}. {_has(count)}")

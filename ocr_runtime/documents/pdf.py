@@ -83,7 +83,9 @@ class PdfDocument:
             with self._opened():
                 if not self.pages:
                     raise EmptyDocument
-                self.numbers: Sequence[int] = select(pages, count=self.pages, most=limits.max_pages)
+                self.numbers: Sequence[int] = select(
+                    pages, count=self.pages, most=limits.max_pages, clip=limits.clip_pages
+                )
         except OCRError:
             self.close()
             raise

@@ -10,7 +10,7 @@ import json
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote_to_bytes
 
 from python_multipart import FormParser
@@ -20,6 +20,7 @@ from python_multipart.multipart import parse_options_header
 from ocr_runtime.documents.opening import is_file
 from ocr_runtime.errors import AmbiguousImage, MalformedRequest, UnsupportedMediaType
 
+_T = TypeVar("_T")
 _Parameters = dict[bytes, bytes]
 
 # Its warnings about broken bodies concern the caller, who gets our error, not the operator.
@@ -46,6 +47,21 @@ class ParsedForm:
 
     fields: dict[str, Any]
     ignored: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a multipart body.
+
+    Args:
+        name: of its field.
+        value: as it was sent.
+        file_name: None of a part that is no file.
+    """
+
+    name: str
+    value: bytes
+    file_name: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,19 +148,36 @@ def _files(names: Names) -> set[str]:
     return {name for name, field in names.fields.items() if field in (names.file, names.text)}
 
 
-def _multipart(body: bytes, parameters: _Parameters, names: Names) -> ParsedForm:
-    pairs: list[tuple[str, Any]] = []
+def multipart_parts(content_type: str, body: bytes) -> list[Part]:
+    """Split a multipart body into its parts, in their order; a field may be there repeatedly.
+
+    Args:
+        content_type: the header of the request.
+        body: as it was sent.
+
+    Raises:
+        UnsupportedMediaType: `content_type` is another one.
+        MalformedRequest: the body is not multipart.
+    """
+    media_type, parameters = parse_options_header(content_type)
+    if media_type.strip() != b"multipart/form-data":
+        raise UnsupportedMediaType("Send the fields as multipart/form-data.")
+    return _parts(body, parameters)
+
+
+def _parts(body: bytes, parameters: _Parameters) -> list[Part]:
+    parts: list[Part] = []
     ended: list[bool] = []
 
-    def add(name: bytes, value: bytes) -> None:
-        key = name.decode("utf-8", "replace")
-        pairs.append((key, names.read(key, value)))
-        if len(pairs) > _MAX_FIELDS:
+    def add(name: bytes, value: bytes, file_name: bytes | None = None) -> None:
+        shown = None if file_name is None else file_name.decode("utf-8", "replace")
+        parts.append(Part(name.decode("utf-8", "replace"), value, shown))
+        if len(parts) > _MAX_FIELDS:
             raise FormParserError("too many fields")
 
     def add_file(part: Any) -> None:
         part.file_object.seek(0)
-        add(part.field_name, part.file_object.read())
+        add(part.field_name, part.file_object.read(), part.file_name or b"")
 
     try:
         parser = FormParser(
@@ -164,7 +197,12 @@ def _multipart(body: bytes, parameters: _Parameters, names: Names) -> ParsedForm
         raise MalformedRequest("The body is not valid multipart/form-data.") from exc
     if not ended:
         raise MalformedRequest("The multipart body ends before its last boundary.")
-    return _unique(pairs, names)
+    return parts
+
+
+def _multipart(body: bytes, parameters: _Parameters, names: Names) -> ParsedForm:
+    parts = _parts(body, parameters)
+    return _unique(((part.name, names.read(part.name, part.value)) for part in parts), names)
 
 
 def _urlencoded(body: bytes, _: _Parameters, names: Names) -> ParsedForm:
@@ -189,16 +227,30 @@ def _unescaped(text: bytes) -> str:
     return unquote_to_bytes(text).decode("utf-8", "replace")
 
 
+def json_object(body: bytes) -> dict[str, Any]:
+    """Return the JSON object that a body is, with all that is in it; of a name, the last value.
+
+    Raises:
+        MalformedRequest: it is none, or has too many values.
+    """
+    return _object(body, dict)
+
+
 def _json(body: bytes, _: _Parameters, names: Names) -> ParsedForm:
+    return _unique(_object(body, _Object), names)
+
+
+def _object(body: bytes, made: type[_T]) -> _T:
+    """Parse a JSON object; it and the objects within it are made of their pairs."""
     if body.count(b",") > _MAX_VALUES:
         raise MalformedRequest("The JSON has too many values.")
     try:
-        content = json.loads(body or b"{}", object_pairs_hook=_Object)
+        content = json.loads(body or b"{}", object_pairs_hook=made)
     except (ValueError, RecursionError) as exc:
         raise MalformedRequest("The body is not valid JSON.") from exc
-    if not isinstance(content, _Object):
+    if not isinstance(content, made):
         raise MalformedRequest("The JSON body must be an object.")
-    return _unique(content, names)
+    return content
 
 
 class _Object(list[tuple[str, Any]]):

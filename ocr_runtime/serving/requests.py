@@ -4,7 +4,7 @@ raw fields --validation.validate_request--> Sent --open--> document
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal, get_args, get_origin
@@ -96,7 +96,13 @@ class RequestOptions(ReadingOptions):
 
 
 class DocumentOptions(RequestOptions):
-    """The same, and which pages of a document are read, and how."""
+    """The same, and which pages of a document are read, and how.
+
+    Args:
+        clip_pages: whether a range in `pages` may end after the last page.
+    """
+
+    clip_pages: ClassVar[bool] = False
 
     pages: str | None = Field(
         default=None,
@@ -204,7 +210,7 @@ class Sent:
         open_with = partial(
             open_document,
             self.data,
-            limits=limits,
+            limits=replace(limits, clip_pages=options.clip_pages),
             pages=options.pages,
             dpi=options.dpi,
             text_layer=options.text_layer or "auto",
