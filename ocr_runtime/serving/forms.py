@@ -10,7 +10,7 @@ import json
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote_to_bytes
 
 from python_multipart import FormParser
@@ -21,6 +21,7 @@ from ocr_runtime.documents.opening import is_file
 from ocr_runtime.errors import AmbiguousImage, MalformedRequest, UnsupportedMediaType
 
 _Parameters = dict[bytes, bytes]
+_T = TypeVar("_T")
 
 # Its warnings about broken bodies concern the caller, who gets our error, not the operator.
 logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
@@ -189,16 +190,31 @@ def _unescaped(text: bytes) -> str:
     return unquote_to_bytes(text).decode("utf-8", "replace")
 
 
+def json_object(body: bytes) -> dict[str, Any]:
+    """Return the JSON object that a body is, with all that is in it; of a name, the last value.
+
+    Raises:
+        MalformedRequest: it is none, or has too many values.
+    """
+    found: dict[str, Any] = _object(body, dict)
+    return found
+
+
 def _json(body: bytes, _: _Parameters, names: Names) -> ParsedForm:
+    return _unique(_object(body, _Object), names)
+
+
+def _object(body: bytes, made: type[_T]) -> _T:
+    """Parse a JSON object, whose objects are made of their pairs."""
     if body.count(b",") > _MAX_VALUES:
         raise MalformedRequest("The JSON has too many values.")
     try:
-        content = json.loads(body or b"{}", object_pairs_hook=_Object)
+        content = json.loads(body or b"{}", object_pairs_hook=made)
     except (ValueError, RecursionError) as exc:
         raise MalformedRequest("The body is not valid JSON.") from exc
-    if not isinstance(content, _Object):
+    if not isinstance(content, made):
         raise MalformedRequest("The JSON body must be an object.")
-    return _unique(content, names)
+    return content
 
 
 class _Object(list[tuple[str, Any]]):
