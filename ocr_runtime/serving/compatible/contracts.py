@@ -50,6 +50,8 @@ class Contracts:
     """
 
     def __init__(self, contracts: Iterable[Contract]) -> None:
+        contracts = list(contracts)
+        self.key_schemes = {scheme for contract in contracts for scheme in contract.key_schemes}
         self._routes = [
             (contract, address, Route(address.path, address.handle, methods=[address.method]))
             for contract in contracts
