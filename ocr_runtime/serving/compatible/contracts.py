@@ -11,13 +11,13 @@ from typing import Any
 from starlette.routing import Match, Route
 from starlette.types import Scope
 
-from ocr_runtime.serving.compatible import open_webui, paddlex
+from ocr_runtime.serving.compatible import open_webui, paddlex, umi_ocr
 from ocr_runtime.serving.compatible.contract import Address, Contract
 from ocr_runtime.serving.endpoints import Endpoint
 from ocr_runtime.serving.state import RequestState
 from ocr_runtime.settings import Settings
 
-CONTRACTS = (open_webui.CONTRACT, paddlex.CONTRACT)
+CONTRACTS = (open_webui.CONTRACT, paddlex.CONTRACT, umi_ocr.CONTRACT)
 
 
 def switched_on(settings: Settings) -> list[Contract]:
