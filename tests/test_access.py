@@ -22,6 +22,7 @@ REFUSED = [
     {"x-api-key": ""},
     {"authorization": "Bearer "},
     {"authorization": f"Basic {KEYS[0]}"},
+    {"authorization": f"token {KEYS[0]}"},
     {"authorization": KEYS[0]},
     {"x-api-key": KEYS[0][:-1]},
     {"x-api-key": KEYS[0] + "1"},

@@ -22,24 +22,35 @@ def text_of(row: Sequence[Line]) -> str:
 
 
 def broken(rows: Sequence[Sequence[Line]]) -> list[str]:
-    """Join the rows of a paragraph to lines that end where the page means it.
-
-    It does so after a row on which the first word of the next one would have had room: the lines
-    of an address or of a poem, the last line of a paragraph.
-    """
+    """Join the rows of a paragraph to lines that end where the page means it; see `breaks`."""
     rows = [row for row in rows if text_of(row)]
     if not rows:
         return []
-    lengths = [_length(row) for row in rows]
-    longest = max(lengths)
     lines = [[text_of(rows[0])]]
+    for breaks_here, row in zip(breaks(rows), rows[1:], strict=True):
+        if breaks_here:
+            lines.append([])
+        lines[-1].append(text_of(row))
+    return [joined(line) for line in lines]
+
+
+def breaks(rows: Sequence[Sequence[Line]]) -> list[bool]:
+    """Tell for each row of a paragraph but the last whether the page means its end.
+
+    It does after a row on which the first word of the next one would have had room: the lines of
+    an address or of a poem, the last line of a paragraph.
+
+    Args:
+        rows: all with text.
+    """
+    lengths = [_length(row) for row in rows]
+    longest = max(lengths, default=0.0)
+    found = []
     for (row, after), length in zip(pairwise(rows), lengths, strict=False):
         text, word = text_of(row), _first_word(text_of(after))
         character = length / len(text)
-        if length + (1 + len(word) + _SLACK) * character < longest:
-            lines.append([])
-        lines[-1].append(text_of(after))
-    return [joined(line) for line in lines]
+        found.append(length + (1 + len(word) + _SLACK) * character < longest)
+    return found
 
 
 def joined(rows: Sequence[str]) -> str:
@@ -53,13 +64,27 @@ def joined(rows: Sequence[str]) -> str:
     for row in rows:
         if not text or not row:
             text += row
-        elif text[-1] in _HYPHENS and text[-2:-1].isalpha() and row[0].islower():
+        elif _is_divided(text, row) and row[0].islower():
             text = text[:-1] + row
         elif is_cjk(text[-1]) and is_cjk(row[0]):
             text += row
         else:
             text = f"{text} {row}"
     return text
+
+
+def separator(row: str, after: str) -> str:
+    """Return what stands between two rows of a paragraph in one line that leaves both as they are.
+
+    That is a space, but nothing in Chinese and Japanese, and nothing after the hyphen of a word.
+    """
+    parts = not row or not after or _is_divided(row, after)
+    return "" if parts or (is_cjk(row[-1]) and is_cjk(after[0])) else " "
+
+
+def _is_divided(row: str, after: str) -> bool:
+    """Whether a row ends with the hyphen of a word that goes on in the next one."""
+    return row[-1] in _HYPHENS and row[-2:-1].isalpha() and after[0].isalpha()
 
 
 def _length(row: Sequence[Line]) -> float:

@@ -27,9 +27,13 @@ class Keys:
     Args:
         keys: as callers send them.
         open_to_all: paths that need no key; one that ends in "/" includes all below it.
+        schemes: with which a key may be sent in `Authorization`, besides "bearer".
     """
 
-    def __init__(self, keys: Collection[str], *, open_to_all: Collection[str]) -> None:
+    def __init__(
+        self, keys: Collection[str], *, open_to_all: Collection[str], schemes: Collection[str] = ()
+    ) -> None:
+        self._schemes = {"bearer", *schemes}
         self._digests = [_digest(key) for key in keys]
         self._open = frozenset(open_to_all)
         self._open_below = tuple(path for path in open_to_all if path.endswith("/") and path != "/")
@@ -51,7 +55,7 @@ class Keys:
         if not self._digests or path in self._open or path.startswith(self._open_below):
             return None
         scheme, _, token = headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer":
+        if scheme.lower() in self._schemes:
             key = token.strip()
         else:
             key = next((headers[name] for name in ("x-api-key", *more) if name in headers), "")

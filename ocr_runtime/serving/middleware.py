@@ -77,7 +77,7 @@ def install_middleware(
         (RequestBody, {"bodies": bodies}),
         (HangUp, {}),
         (ErrorShape, {}),
-        (Access, {"keys": _keys(settings)}),
+        (Access, {"keys": _keys(settings, contracts)}),
         (NoPickle, {}),
         (Admission, {"pool": reader.pool}),
         (Compatible, {"contracts": contracts, "reader": reader}),
@@ -86,10 +86,10 @@ def install_middleware(
         service.add_asgi_middleware(layer, **options)
 
 
-def _keys(settings: Settings) -> Keys:
+def _keys(settings: Settings, contracts: Contracts) -> Keys:
     open_to_all = (
         *PROBES,
         *(_DOCS if settings.public_docs else ()),
         *(METRICS if settings.public_metrics else ()),
     )
-    return Keys(settings.keys, open_to_all=open_to_all)
+    return Keys(settings.keys, open_to_all=open_to_all, schemes=contracts.key_schemes)

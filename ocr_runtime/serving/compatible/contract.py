@@ -51,9 +51,12 @@ class Contract:
         refusal: words an error as that service does.
         key_headers: in which its callers send their API key, besides `Authorization: Bearer` and
             `X-API-Key`.
+        key_schemes: with which its callers send their API key in `Authorization`, besides
+            "bearer"; in small letters.
     """
 
     name: str
     addresses: tuple[Address, ...]
     refusal: Callable[[OCRError], Response]
     key_headers: tuple[str, ...] = ()
+    key_schemes: tuple[str, ...] = ()

@@ -36,12 +36,13 @@ class Reader:
         """Read a document, page by page in the pool.
 
         Args:
-            output: writes the answer; it must not be streamed.
+            output: writes the answer.
             parse: makes the fields of `output.request` of what was sent; called in a thread of the
                 pool, since decoding takes time.
 
         Returns:
-            what `output` writes: a pydantic model, a text, or else a response.
+            what `output` writes: a pydantic model, a text, or else a response. Where an output is
+            streamed it is a response, whose pages may still have to be read.
 
         Raises:
             OCRError: the document, its only page or an option cannot be used.
