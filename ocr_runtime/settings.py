@@ -36,7 +36,7 @@ _CORES_PER_PROCESS = {"exact": 16, "standard": 4, "fast": 4}
 threads do the work of 12 with `exact`; 8 threads do that of 5 with the others, which compute less
 outside of the lock."""
 
-Contract = Literal["all", "azure", "docling", "open-webui", "paddlex", "umi-ocr"]
+Contract = Literal["all", "azure", "docling", "mistral", "open-webui", "paddlex", "umi-ocr"]
 """A service whose contract can be answered; see `ocr_runtime/serving/compatible`."""
 
 _FILE_SCHEMA = WithJsonSchema({"type": "string", "format": "file-path"})

@@ -9,7 +9,7 @@ from typing import Any
 import pikepdf
 import pytest
 import requests
-from conftest import KEY, page_bytes
+from conftest import KEY, OTHER_KEY, page_bytes
 from pdfs import LINE, drawn, text_page
 from serving import Server
 from test_jobs import tiff
@@ -287,4 +287,6 @@ def test_the_key_is_sent_in_the_header_of_azure(compatible_keyed):
         assert (refused.status_code, refused.json()["error"]["code"]) == (401, "Unauthorized")
     accepted = analyze(compatible_keyed, line, headers=KEY_HEADER)
     assert result(accepted, KEY_HEADER)["content"] == "One line of text"
-    assert requests.get(accepted.headers["Operation-Location"], timeout=30).status_code == 401
+    for headers, status in (({}, 401), ({"Ocp-Apim-Subscription-Key": OTHER_KEY}, 404)):
+        url = accepted.headers["Operation-Location"]
+        assert requests.get(url, headers=headers, timeout=30).status_code == status
