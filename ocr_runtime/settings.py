@@ -36,7 +36,7 @@ _CORES_PER_PROCESS = {"exact": 16, "standard": 4, "fast": 4}
 threads do the work of 12 with `exact`; 8 threads do that of 5 with the others, which compute less
 outside of the lock."""
 
-Contract = Literal["all", "docling", "open-webui", "paddlex", "umi-ocr"]
+Contract = Literal["all", "azure", "docling", "mistral", "open-webui", "paddlex", "umi-ocr"]
 """A service whose contract can be answered; see `ocr_runtime/serving/compatible`."""
 
 _FILE_SCHEMA = WithJsonSchema({"type": "string", "format": "file-path"})
@@ -293,7 +293,8 @@ class Settings(BaseModel):
         gt=0,
         le=8760,
         allow_inf_nan=False,
-        description="How long a job that has ended is kept with its result, in hours.",
+        description="How long a job that has ended is kept with its result, and an uploaded "
+        "file, in hours.",
     )
     jobs_max_pages: int = Field(
         5000,
@@ -316,7 +317,7 @@ class Settings(BaseModel):
         ge=1,
         le=10_000_000,
         description="Storage that the jobs may take in all when another one is made, in MiB: "
-        "their files, pages and results, and 1 KiB for each job.",
+        "their files, pages and results, and 1 KiB for each job. Uploaded files count, too.",
     )
 
     log_format: Literal["text", "json"] = Field(

@@ -91,7 +91,7 @@ def latin() -> Image.Image:
     return Image.open(DATA / "latin.png").convert("RGB")
 
 
-KEY = "a-key-of-the-tests"
+KEY, OTHER_KEY = "a-key-of-the-tests", "another-key-of-the-tests"
 
 
 @pytest.fixture(scope="session")
@@ -105,8 +105,8 @@ def compatible(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def compatible_keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The same service, which asks for `KEY`."""
-    folder = tmp_path_factory.mktemp("compatible_keyed")
+    """The same service, which asks for `KEY` or `OTHER_KEY`."""
+    folder, keys = tmp_path_factory.mktemp("compatible_keyed"), f"{KEY},{OTHER_KEY}"
     jobs = {"OCR_JOBS_DIR": str(folder / "jobs")}
-    with serving(folder, OCR_COMPATIBLE="all", OCR_API_KEYS=KEY, **jobs) as running:
+    with serving(folder, OCR_COMPATIBLE="all", OCR_API_KEYS=keys, **jobs) as running:
         yield running

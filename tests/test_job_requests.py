@@ -12,11 +12,12 @@ from ocr_runtime.errors import Timeout
 from ocr_runtime.serving.caller_turns import CallerTurns
 from ocr_runtime.serving.endpoints import ENDPOINTS
 from ocr_runtime.serving.job_addresses import JobAddresses
-from ocr_runtime.serving.job_database import CHUNKS, JOBS, Database
+from ocr_runtime.serving.job_database import CHUNKS, FILES, JOBS, Database
 from ocr_runtime.serving.job_store import JobStore
 from ocr_runtime.serving.jobs import Jobs
 from ocr_runtime.serving.requests import Sent
 from ocr_runtime.serving.state import RequestState, begin_request
+from ocr_runtime.serving.stored_files import StoredFiles
 from ocr_runtime.settings import Settings
 
 
@@ -88,6 +89,34 @@ def test_no_job_is_left_of_a_request_that_nobody_waits_for(held, way, tmp_path):
     database = Database(settings)
     with database.transaction() as connection:
         for table in (JOBS, CHUNKS):
+            assert connection.scalar(sa.select(sa.func.count()).select_from(table)) == 0
+    database.close()
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("way", ["late", "gone"])
+def test_no_file_is_left_of_a_request_that_nobody_waits_for(way, when, tmp_path, monkeypatch):
+    held = Held(StoredFiles.add, when)
+    monkeypatch.setattr(StoredFiles, "add", held.method())
+    settings = Settings(jobs_dir=tmp_path, timeout_seconds=0.5 if way == "late" else 60)
+    jobs = Jobs(settings, ENDPOINTS, worker=no_worker)
+
+    async def scenario() -> None:
+        begin_request(RequestState("id"))
+        keeping = asyncio.create_task(jobs.keep(lambda: ("a.pdf", b"a file")))
+        await asyncio.to_thread(held.begun.wait, 30)
+        if way == "gone":
+            keeping.cancel()
+        with pytest.raises(Timeout if way == "late" else asyncio.CancelledError):
+            await keeping
+        held.go_on.set()
+
+    asyncio.run(scenario())
+    jobs._threads._executor.shutdown()
+    jobs.close()
+    database = Database(settings)
+    with database.transaction() as connection:
+        for table in (FILES, CHUNKS):
             assert connection.scalar(sa.select(sa.func.count()).select_from(table)) == 0
     database.close()
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import requests
+import sqlalchemy as sa
 from conftest import page_bytes
 from serving import Server, free_port, program, serving
 from test_contract import assert_error
@@ -28,6 +29,11 @@ from test_jobs import (
     tiff,
     until,
 )
+
+from ocr_runtime.errors import NotFound
+from ocr_runtime.serving.job_database import CHUNK_BYTES, Database
+from ocr_runtime.serving.stored_files import StoredFiles
+from ocr_runtime.settings import Settings
 
 pytestmark = pytest.mark.slow
 
@@ -114,6 +120,24 @@ def test_a_service_cancels_what_another_one_reads(database, tmp_path):
             assert_error(get(one, job), 404, "job_not_found")  # deleted twice
         assert ended(one, made(post(one, tiff(1))))["state"] == "done"
         assert pages_read(one) + pages_read(other) < 40
+
+
+def test_a_file_is_known_to_all_that_share_the_database(database):
+    settings = Settings(jobs_store=database.url)
+    one, other = Database(settings), Database(settings)
+    with one.transaction() as connection:
+        connection.execute(sa.text("DROP TABLE ocr_files"))  # as an earlier version leaves it
+    data = bytes(range(256)) * (CHUNK_BYTES // 200)
+    file = StoredFiles(other, settings).add(owner="a", caller="a", name="\0字.pdf", data=data)
+    kept = StoredFiles(one, settings)
+    assert (file.name, kept.get(file.id, "a")) == ("\ufffd字.pdf", file)
+    assert b"".join(kept.content(file.id, "a")) == data
+    assert kept.expire() == 0
+    kept.delete(file.id, "a")
+    with pytest.raises(NotFound):
+        kept.get(file.id, "a")
+    for each in (one, other):
+        each.close()
 
 
 def test_without_its_database_a_service_still_reads_and_goes_on_later(database, tmp_path):

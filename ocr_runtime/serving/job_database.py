@@ -2,7 +2,8 @@
 
 jobs        one row for each job: whose it is, its state, who works on it and until when
 job_pages   one row for each page that was read, or could not be
-job_chunks  the file of a job and its result, in pieces
+job_chunks  the file of a job and its result, and a stored file, in pieces
+files       one row for each file that is stored without a job: whose it is, and its name
 """
 
 import sqlite3
@@ -71,11 +72,27 @@ PAGES = sa.Table(
 CHUNKS = sa.Table(
     "ocr_job_chunks",
     _TABLES,
-    sa.Column("job", sa.String(32), primary_key=True),
-    sa.Column("kind", sa.String(8), primary_key=True),  # "input" or "result"
+    sa.Column("job", sa.String(32), primary_key=True),  # or the id of a stored file
+    sa.Column("kind", sa.String(8), primary_key=True),  # "input" or "result"; or "file"
     sa.Column("position", sa.Integer, primary_key=True),
     sa.Column("data", sa.LargeBinary, nullable=False),
 )
+
+FILES = sa.Table(
+    "ocr_files",
+    _TABLES,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("owner", sa.String(64), nullable=False),  # digest of an API key; empty without keys
+    sa.Column("caller", sa.String(64), nullable=False),  # the same, or else the address
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("bytes", sa.BigInteger, nullable=False),
+    sa.Column("created", sa.Float, nullable=False),  # seconds since 1970
+    sa.Index("ocr_files_by_time", "created"),
+    sa.Index("ocr_files_by_caller", "caller"),
+)
+
+ROW_BYTES = 1024
+"""Storage that each job or file takes besides its pages and pieces, roughly."""
 
 
 def cause(error: JobsUnavailable) -> str:
@@ -145,7 +162,10 @@ class Database:
             raise JobsUnavailable from exc
 
     def chunks(self, job: str, kind: str) -> Iterator[bytes]:
-        """Yield the pieces of a job's file ("input") or result, each read when it is asked for."""
+        """Yield the pieces of a job's file ("input") or result, or of a stored file ("file").
+
+        Each is read when it is asked for.
+        """
         position = 0
         while True:
             one = sa.select(CHUNKS.c.data).where(*chunks_of(job, kind))
@@ -195,6 +215,13 @@ def chunks_of(job: str, kind: str) -> list[Any]:
 def add_chunk(connection: sa.Connection, job: str, kind: str, position: int, data: bytes) -> None:
     row = {"job": job, "kind": kind, "position": position, "data": data}
     connection.execute(sa.insert(CHUNKS).values(row))
+
+
+def held_bytes(connection: sa.Connection) -> int:
+    """How much all jobs and files take."""
+    jobs = sa.func.sum(JOBS.c.bytes + sa.func.length(JOBS.c.numbers) + ROW_BYTES)
+    files = sa.func.sum(FILES.c.bytes + ROW_BYTES)
+    return sum(int(connection.scalar(sa.select(each)) or 0) for each in (jobs, files))
 
 
 def forget(connection: sa.Connection, jobs: Collection[str]) -> None:

@@ -17,6 +17,7 @@ from ocr_runtime.serving.job_queue import LEASE_SECONDS, Claim, JobQueue
 from ocr_runtime.serving.job_store import EXPIRED_AT_ONCE, JobStore
 from ocr_runtime.serving.job_work import JobWork
 from ocr_runtime.serving.pool import Pool
+from ocr_runtime.serving.stored_files import StoredFiles
 from ocr_runtime.settings import Settings
 
 logger = logging.getLogger("rapidocr")
@@ -80,6 +81,7 @@ class JobRunner:
         self._database = database
         self._queue = JobQueue(database)
         self._store = JobStore(database, settings)
+        self._files = StoredFiles(database, settings)
         self._engine = engine
         self._pool = pool
         self._settings = settings
@@ -136,7 +138,9 @@ class JobRunner:
         await self._release_interrupted(now)
         if now > self._tidy_at:
             self._tidy_at = now + _TIDY_SECONDS
-            if await asyncio.to_thread(self._store.expire) == EXPIRED_AT_ONCE:
+            expired = [await asyncio.to_thread(self._store.expire)]
+            expired += [await asyncio.to_thread(self._files.expire)]
+            if max(expired) == EXPIRED_AT_ONCE:
                 self._tidy_at = 0.0  # there are more, which do not delay the renewal of leases
                 self.wake()
             await asyncio.to_thread(self._database.tidy)

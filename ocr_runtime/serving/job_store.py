@@ -23,6 +23,7 @@ from ocr_runtime.serving.job_database import (
     Database,
     add_chunk,
     forget,
+    held_bytes,
 )
 from ocr_runtime.settings import Settings
 
@@ -31,9 +32,6 @@ State = Literal["queued", "running", "done", "failed", "cancelled"]
 EXPIRED_AT_ONCE = 500
 """How many jobs one transaction forgets; a statement takes 32,766 values in SQLite, and others wait
 for the transaction."""
-
-_ROW_BYTES = 1024
-"""Storage that each job takes besides its file, its pages and its result, roughly."""
 
 _ENDED = ("done", "failed", "cancelled")
 
@@ -185,9 +183,7 @@ class JobStore:
         own = int(connection.scalar(queued.where(JOBS.c.caller == caller)) or 0)
         if own >= free:
             raise TooManyJobs(headers={"Retry-After": "60"})
-        row = JOBS.c.bytes + sa.func.length(JOBS.c.numbers) + _ROW_BYTES
-        held = connection.scalar(sa.select(sa.func.sum(row)))
-        if int(held or 0) + size > self._settings.jobs_max_mb << 20:
+        if held_bytes(connection) + size > self._settings.jobs_max_mb << 20:
             raise JobsFull
 
     def _job(self, connection: sa.Connection, job: str, owner: str) -> Job:

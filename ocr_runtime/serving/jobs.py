@@ -14,7 +14,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import Future
 from contextlib import asynccontextmanager, suppress
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from ocr_runtime.documents.base64_text import from_base64
 from ocr_runtime.errors import (
@@ -36,9 +36,11 @@ from ocr_runtime.serving.job_store import Job, JobStore
 from ocr_runtime.serving.job_work import job_limits
 from ocr_runtime.serving.pool import Pool
 from ocr_runtime.serving.state import request_state
+from ocr_runtime.serving.stored_files import StoredFile, StoredFiles
 from ocr_runtime.serving.validation import validate_request
 from ocr_runtime.settings import Settings
 
+T = TypeVar("T")
 _ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -68,6 +70,37 @@ class Jobs:
         self._runner: JobRunner | None = None
         # Not the pool: a job is taken on at once, however many requests wait there.
         self._threads = CallerTurns(2, name="jobs")
+
+    @property
+    def files(self) -> StoredFiles:
+        """The files that are stored beside the jobs.
+
+        Raises:
+            JobsOff: nothing is stored.
+        """
+        if self._database is None:
+            raise JobsOff
+        return StoredFiles(self._database, self._settings)
+
+    async def keep(self, read: Callable[[], tuple[str, bytes]]) -> StoredFile:
+        """Store a file of this caller.
+
+        Args:
+            read: returns its name and its bytes; called in a thread.
+
+        Raises:
+            OCRError: `read` has raised it, or there is no room for another file.
+            Timeout: it took too long; then nothing is stored.
+        """
+        files, state = self.files, request_state()
+
+        def make(abandoned: threading.Event) -> StoredFile:
+            name, data = read()
+            if abandoned.is_set():
+                raise Timeout
+            return files.add(owner=state.key, caller=state.caller, name=name, data=data)
+
+        return await self._within_time(make, discard=lambda file: files.delete(file.id, state.key))
 
     def check_on(self) -> None:
         """Check that the service takes jobs.
@@ -119,7 +152,8 @@ class Jobs:
             Timeout: it took too long; then there is no job.
         """
         store = self._store()
-        job = await self._within_time(functools.partial(self._make, store, endpoint, parse))
+        make = functools.partial(self._make, store, endpoint, parse)
+        job = await self._within_time(make, discard=lambda job: store.discard(job.id))
         if self._runner is not None:
             self._runner.wake()
         return job
@@ -204,11 +238,14 @@ class Jobs:
             raise JobsOff
         return JobStore(self._database, self._settings)
 
-    async def _within_time(self, make: Callable[[threading.Event], Job]) -> Job:
-        """Make a job in a thread; if its caller gives up or is late, there is none in the end.
+    async def _within_time(
+        self, make: Callable[[threading.Event], T], *, discard: Callable[[T], object]
+    ) -> T:
+        """Store something in a thread; if its caller gives up or is late, it is not kept.
 
         Args:
-            make: makes it, unless the event is set.
+            make: stores it, unless the event is set.
+            discard: deletes it.
         """
         abandoned, making = threading.Event(), None
         work = functools.partial(make, abandoned)
@@ -218,22 +255,22 @@ class Jobs:
                 return await asyncio.wrap_future(making)
         except BaseException as exc:
             abandoned.set()
-            if making is not None:
-                making.add_done_callback(self._discard)  # it may be just being written down
+            if making is not None:  # it may be just being written down
+                making.add_done_callback(functools.partial(self._discard, discard))
             if isinstance(exc, TimeoutError):
                 raise Timeout from exc
             raise
 
-    def _discard(self, making: Future[Job]) -> None:
-        """Delete a job, if one was made, whose id nobody was told."""
+    def _discard(self, discard: Callable[[T], object], making: Future[T]) -> None:
+        """Delete what was stored, if anything was, whose id nobody was told."""
         if making.cancelled() or making.exception():
             return
-        job, store = making.result().id, self._store()
+        work = functools.partial(discard, making.result())
         try:
-            self._threads.soon(functools.partial(store.discard, job))
+            self._threads.soon(work)
         except RuntimeError:  # the service is ending
             with suppress(JobsUnavailable):
-                store.discard(job)
+                work()
 
 
 def _checked(job: str) -> str:

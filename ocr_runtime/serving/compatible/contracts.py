@@ -11,13 +11,20 @@ from typing import Any
 from starlette.routing import Match, Route
 from starlette.types import Scope
 
-from ocr_runtime.serving.compatible import docling, open_webui, paddlex, umi_ocr
+from ocr_runtime.serving.compatible import azure, docling, mistral, open_webui, paddlex, umi_ocr
 from ocr_runtime.serving.compatible.contract import Address, Contract
 from ocr_runtime.serving.endpoints import Endpoint
 from ocr_runtime.serving.state import RequestState
 from ocr_runtime.settings import Settings
 
-CONTRACTS = (docling.CONTRACT, open_webui.CONTRACT, paddlex.CONTRACT, umi_ocr.CONTRACT)
+CONTRACTS = (
+    azure.CONTRACT,
+    docling.CONTRACT,
+    mistral.CONTRACT,
+    open_webui.CONTRACT,
+    paddlex.CONTRACT,
+    umi_ocr.CONTRACT,
+)
 
 
 def switched_on(settings: Settings) -> list[Contract]:
