@@ -15,8 +15,8 @@ from ocr_runtime.outputs.pdf_font import Codes
 from ocr_runtime.outputs.spacing import spaced_words
 from ocr_runtime.reading.page import Box, Line, Page, Word
 
-FONT = "F"
-"""Name of the font among the resources of the page."""
+FONT = "F1"
+"""Name of the font among the resources of the page; OCRmyPDF looks for no other."""
 
 _THIN = 0.05
 """Width of a space between words whose boxes touch, by the size of the type."""
