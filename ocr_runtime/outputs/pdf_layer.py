@@ -100,7 +100,7 @@ class Layer:
             size: of the type, in pixels.
         """
         along_x, along_y = frame.along
-        turn = " ".join(f"{part + 0.0:.5g}" for part in (along_x, -along_y, along_y, along_x))
+        turn = " ".join(map(_number, (along_x, -along_y, along_y, along_x)))
         x, y = frame.point(pieces[0].left, baseline)
         y = self._page.height - y
         self._part(x, y, size)
@@ -140,6 +140,11 @@ class Layer:
                     yield f"{moved}"
                 yield f"<{code.hex().upper()}>"
                 pen += wide * size - moved * size / 1000
+
+
+def _number(value: float) -> str:
+    """Write a number without an exponent, which PDF has not: ISO 32000-1, 7.3.3."""
+    return f"{value:.5f}".rstrip("0").rstrip(".")
 
 
 def _boxes(line: Line) -> list[Box]:

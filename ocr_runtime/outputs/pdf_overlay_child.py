@@ -92,7 +92,7 @@ def _add_text(
     fonts[name] = font
     resources[Name.Font] = fonts
     page.obj[Name.Resources] = resources
-    matrix = " ".join(f"{value:.8g}" for value in _matrix(page, size))
+    matrix = " ".join(f"{value:.8f}" for value in _matrix(page, size))
     operators = text.replace(b"BT /F1 ", f"BT {name} ".encode())
     page.contents_add(b"q %b cm\n%bQ\n" % (matrix.encode(), operators), prepend=True)
 
