@@ -17,8 +17,8 @@ from ocr_runtime.outputs.spacing import spaced_words
 from ocr_runtime.reading.page import Block, Box, Line, Page, Word
 
 _DESCENT = 0.18
-"""How far above the bottom of a line's box its baseline is, by the height of the box. Of drawn lines
-that hold letters with descenders it was 0.17 to 0.2, of one without 0.12."""
+"""How far above the bottom of a line's box its baseline is, by the height of the box. Of drawn
+lines that hold letters with descenders it was 0.17 to 0.2, of one without 0.12."""
 _JOINED = re.compile(r"[\u3000-\u303f\u3041-\u30ff\u4e00-\u9fff\uff01-\uffef]+")
 """Words between which OCRmyPDF writes no space."""
 _MAY_BE_JOINED = re.compile(r"[\u1100-\U0010ffff]")
