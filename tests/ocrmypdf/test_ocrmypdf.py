@@ -12,6 +12,7 @@ from pathlib import Path
 import pypdfium2
 import pytest
 from conftest import DATA, KEY, TRUTH
+from documentation import ADDRESS, PAGES, blocks
 from pdfs import FONTS, drawn, picture
 from PIL import Image, ImageDraw, ImageFont
 from serving import ROOT, Server, clean_environ, free_port, program, serving
@@ -277,6 +278,20 @@ def test_a_service_says_which_way_up_a_page_is_and_how_skewed(keyed, ocrmypdf, t
     )
     assert done.returncode == 0, done.stderr
     assert_alike(seen(tmp_path / "out.pdf"), places, pixels=12)
+
+
+def test_the_commands_of_the_documentation_work(keyed, environ, tmp_path):
+    shown = "".join(blocks(PAGES["docs/compatible.md"], "sh"))
+    commands = [line for line in shown.splitlines() if "ocrmypdf --ocr-engine" in line]
+    assert len(commands) == 2
+    image = Image.open(DATA / "line.png").convert("RGB")
+    size = (image.width + 40, image.height + 40)
+    (tmp_path / "scan.pdf").write_bytes(drawn(picture(image, 20, 20, *image.size), size=size))
+    for command in commands:
+        run = command.replace(ADDRESS, keyed.url).replace("RAPIDOCR_KEY=...", f"RAPIDOCR_KEY={KEY}")
+        subprocess.run(["bash", "-c", run], cwd=tmp_path, env=environ, check=True, timeout=100)
+        assert poppler(tmp_path / "searchable.pdf") == TRUTH["line.png"]
+        (tmp_path / "searchable.pdf").unlink()
 
 
 @pytest.mark.parametrize(
