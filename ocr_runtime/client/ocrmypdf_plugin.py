@@ -9,6 +9,7 @@ it changes nothing but the choices of `--ocr-engine`.
 """
 
 import os
+import sys
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -45,6 +46,8 @@ _LEAST_SKEW = 0.1
 """Degrees. Less is not measured, and not worth drawing the page anew."""
 _DPI = 72.0
 """Of an image that does not say."""
+
+_ANY = Limits(max_pixels=sys.maxsize, max_pages=1, page_seconds=60)
 
 _AS_IT_IS = DocumentOptions()
 _WHICH_WAY_UP = DocumentOptions(use_rec=False, orientation="auto", layout="none")
@@ -128,7 +131,7 @@ def check_options(options: Any) -> None:
 @hookimpl
 def validate(pdfinfo: Any, options: Any) -> None:
     """Divide the cores among the processes that will read."""
-    if not _is_chosen(options):
+    if not _is_chosen(options) or _place(options).address is not None:
         return
     jobs = options.jobs or available_cpu_count()
     processes = 1 if options.use_threads else min(len(pdfinfo), jobs)
@@ -201,7 +204,7 @@ class RapidOCREngine(OcrEngine):
     def generate_hocr(input_file: Path, output_hocr: Path, output_text: Path, options: Any) -> None:
         data = input_file.read_bytes()
         page = _read(data, _AS_IT_IS, options)
-        with open_document(data, limits=Limits.of(settings())) as document:
+        with open_document(data, limits=_ANY) as document:  # of which no page is decoded
             output_hocr.write_text("".join(hocr.write_pages([page], document)), encoding="utf-8")
         output_text.write_text(text.write(page), encoding="utf-8")
 
@@ -221,7 +224,7 @@ def _place(options: Any) -> Place:
     return Place(
         address=given.get("rapidocr_address") or os.environ.get("RAPIDOCR_URL") or None,
         key=given.get("rapidocr_key") or os.environ.get("RAPIDOCR_KEY", ""),
-        cores=given.get(_CORES, 1),
+        cores=given.get(_CORES),
     )
 
 

@@ -43,13 +43,13 @@ class Place:
         address: of a service; None: in this process.
         key: API key of the service; empty: none.
         retries: how often a request without an answer is sent again.
-        cores: how many this process may use.
+        cores: how many this process may use; None: as the environment says.
     """
 
     address: str | None = None
     key: str = ""
     retries: int = _RETRIES
-    cores: int = 1
+    cores: int | None = None
 
 
 class PageReader:
@@ -129,7 +129,7 @@ def settings(cores: int | None = None) -> Settings:
     )
 
 
-def _here(cores: int) -> _Read:
+def _here(cores: int | None) -> _Read:
     """Load the engine."""
     from ocr_runtime.client.in_process import InProcess  # noqa: PLC0415
 
