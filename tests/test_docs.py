@@ -35,6 +35,10 @@ RUN_BY = {
         "rapidocr-bento read ": "test_read_command.py",
         "rapidocr-bento models\n": "test_command_line.py",
     },
+    "docs/compatible.md": {
+        "pip install '.[ocrmypdf]'\nocrmypdf --ocr-engine rapidocr scan.pdf": "scripts/ocrmypdf",
+        "RAPIDOCR_KEY=... ocrmypdf --ocr-engine rapidocr": "scripts/ocrmypdf",
+    },
     "docs/jobs.md": {"job=": "test_jobs.py"},
     "docs/languages.md": {"rec_model_path=": "below", "Rec:\n": "below"},
     "docs/operation.md": {

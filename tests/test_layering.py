@@ -44,6 +44,7 @@ ALONE_KNOWS = {
         "documents.pdf_pages",
     },
     "pikepdf": {"outputs.pdf_overlay_child", "outputs.pdf_own_text"},
+    "ocrmypdf": {"client.ocrmypdf_elements", "client.ocrmypdf_plugin"},
     "pyarrow": {"bulk.parquet", "bulk.places", "bulk.run", "bulk.target"},
     "markdown_it": {"outputs.html"},
     "ray": {"bulk.actor_pool", "bulk.cluster"},

@@ -151,6 +151,17 @@ def test_spaces_are_those_of_the_text():
     assert copied(data) == "a illiWWW 茶树\r\none two"
 
 
+def test_a_line_that_is_level_but_for_rounding_can_be_copied():
+    box = [[100, 100], [300, 100 + 1e-12], [300, 140], [100, 140]]
+    words = [Word(text="level", score=1, box=box)]
+    data = written(page(Block(rows=[[Line(text="level", score=1, box=box, words=words)]])))
+    assert copied(data) == "level"
+    with pikepdf.open(io.BytesIO(data)) as document:
+        operators = pikepdf.parse_content_stream(document.pages[0])
+    (place,) = (each.operands for each in operators if str(each.operator) == "Tm")
+    assert len(place) == 6
+
+
 def test_lines_without_words_or_without_a_place_are_written_too():
     whole = Line(text="no words", score=1, box=rect(100, 100, 300, 140))
     nowhere = Line(text="nowhere", score=1)

@@ -57,10 +57,14 @@ class InProcess:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="read")
         self._stopped = threading.Event()
 
-    async def read(self, data: bytes, into: IO[bytes]) -> Reading:
+    async def read(
+        self, data: bytes, into: IO[bytes], *, options: DocumentOptions | None = None
+    ) -> Reading:
+        """Read a file as `Reader.read` does; `options` stand for those of the reader."""
         loop = asyncio.get_running_loop()
+        asked = self._options if options is None else options
         try:
-            return await loop.run_in_executor(self._threads, self._read, data, into)
+            return await loop.run_in_executor(self._threads, self._read, data, into, asked)
         except asyncio.CancelledError:  # the run ends, and closes the output
             self._stopped.set()
             raise
@@ -70,8 +74,8 @@ class InProcess:
         self._stopped.set()
         await asyncio.to_thread(self._threads.shutdown, wait=True, cancel_futures=True)
 
-    def _read(self, data: bytes, into: IO[bytes]) -> Reading:
-        options = self._options.model_copy(update=dict(self._endpoint.reading))
+    def _read(self, data: bytes, into: IO[bytes], asked: DocumentOptions) -> Reading:
+        options = asked.model_copy(update=dict(self._endpoint.reading))
         unread: list[int] = []
         try:
             self._engine.check(options)

@@ -2,6 +2,7 @@
 
     Page --entry--> PageEntry --> {"pages": [{"number", "width", "height", ..., "blocks"}, ...]}
     UnreadPage -----------------> {"pages": [{"number", "code", "error"}, ...]}
+    PageEntry --page--> Page, for clients
 
 Boxes and scores are those of the page model (`ocr_runtime/reading/page.py`), coordinates rounded
 to hundredths of a pixel and scores to four decimals, as in `/ocr`.
@@ -150,3 +151,26 @@ def _word(word: Word) -> PageWord:
 
 def _rounded(box: Box) -> Box:
     return [[round(x, 2), round(y, 2)] for x, y in box]
+
+
+def page(entry: PageEntry) -> Page:
+    """Read what `entry` wrote of a page."""
+    return Page(
+        number=entry.number,
+        width=entry.width,
+        height=entry.height,
+        dpi=entry.dpi,
+        orientation=entry.orientation,
+        skew=entry.skew,
+        blocks=[_block_of(block) for block in entry.blocks],
+    )
+
+
+def _block_of(block: PageBlock) -> Block:
+    rows = [[_line_of(line) for line in row] for row in block.rows]
+    return Block(kind=block.kind, rows=rows, columns=block.columns)
+
+
+def _line_of(line: PageLine) -> Line:
+    words = None if line.words is None else [Word(**vars(word)) for word in line.words]
+    return Line(text=line.text, score=line.score, box=line.box, words=words)

@@ -2,6 +2,7 @@
 
 an image: Page --pdf_layer--> text, image --pdf_images--> picture --PdfFile--> bytes
 a PDF:    Page --pdf_layer--> text --PdfFile--> a PDF of text alone --pdf_overlay--> bytes
+its text: Page --pdf_layer--> text --PdfFile--> bytes, for programs that lay it over the page
 """
 
 from collections.abc import Iterable, Iterator
@@ -63,6 +64,23 @@ def write_pages(pages: Iterable[Page | UnreadPage], document: Document) -> Itera
     yield from file.start()
     for page in pages:
         yield from _image(page, document, file, codes)
+    yield from file.end()
+
+
+def write_text(page: Page, dpi: float) -> Iterator[bytes]:
+    """Write a PDF of one page that is as large as the page that was read, and holds its text alone.
+
+    Args:
+        page: what was read.
+        dpi: pixels per inch of the page.
+    """
+    codes = Codes()
+    file = PdfFile(codes)
+    scale = _POINTS_PER_INCH / dpi
+    yield from file.start()
+    yield from file.page(
+        (page.width * scale, page.height * scale), Layer(page, codes).content, scale=(scale, scale)
+    )
     yield from file.end()
 
 

@@ -98,7 +98,7 @@ class PdfFile:
             place = _PLACES[picture.orientation].format(w=width, h=height)
             drawing = f"q {place} cm /I Do Q\n".encode()
         if layer:
-            drawing += b"q %.8g 0 0 %.8g 0 0 cm\n%bQ\n" % (*scale, layer)
+            drawing += b"q %.8f 0 0 %.8f 0 0 cm\n%bQ\n" % (*scale, layer)
         content, page = self._new(), self._new()
         yield from self._stream(content, "", drawing)
         yield from self._object(

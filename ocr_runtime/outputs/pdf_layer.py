@@ -15,8 +15,8 @@ from ocr_runtime.outputs.pdf_font import Codes
 from ocr_runtime.outputs.spacing import spaced_words
 from ocr_runtime.reading.page import Box, Line, Page, Word
 
-FONT = "F"
-"""Name of the font among the resources of the page."""
+FONT = "F1"
+"""Name of the font among the resources of the page; OCRmyPDF looks for no other."""
 
 _THIN = 0.05
 """Width of a space between words whose boxes touch, by the size of the type."""
@@ -100,7 +100,7 @@ class Layer:
             size: of the type, in pixels.
         """
         along_x, along_y = frame.along
-        turn = " ".join(f"{part + 0.0:.5g}" for part in (along_x, -along_y, along_y, along_x))
+        turn = " ".join(map(_number, (along_x, -along_y, along_y, along_x)))
         x, y = frame.point(pieces[0].left, baseline)
         y = self._page.height - y
         self._part(x, y, size)
@@ -140,6 +140,11 @@ class Layer:
                     yield f"{moved}"
                 yield f"<{code.hex().upper()}>"
                 pen += wide * size - moved * size / 1000
+
+
+def _number(value: float) -> str:
+    """Write a number without an exponent, which PDF has not: ISO 32000-1, 7.3.3."""
+    return f"{value:.5f}".rstrip("0").rstrip(".")
 
 
 def _boxes(line: Line) -> list[Box]:

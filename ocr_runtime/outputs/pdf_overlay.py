@@ -41,7 +41,7 @@ def overlaid(
     Args:
         data: the PDF.
         text: a PDF with as many pages as `numbers`, each to be laid over one of them, enlarged to
-            the size at which it is shown. Its text is in the font /F, its fonts are all the same.
+            the size at which it is shown. Its text is in the font /F1, its fonts are all the same.
         numbers: of the pages that are kept, from 1.
         password: for an encrypted PDF. The new one is not encrypted.
         deadline: when the new PDF is not needed any more, as `time.monotonic` counts; None: never.

@@ -51,14 +51,14 @@ def overlay(document: Pdf, layers: Pdf, numbers: Sequence[int]) -> None:
 
     Args:
         document: a PDF.
-        layers: a PDF with a page for each number; its text is in one font, /F.
+        layers: a PDF with a page for each number; its text is in one font, /F1.
         numbers: of pages of the document, from 1.
     """
     font = None
     for number, layer in zip(numbers, layers.pages, strict=True):
         text = layer.obj.Contents.read_bytes()
         if text:
-            font = font or document.copy_foreign(layer.obj.Resources.Font.F)
+            font = font or document.copy_foreign(layer.obj.Resources.Font.F1)
             left, bottom, right, top = _rect(layer.obj.MediaBox) or _LETTER
             _add_text(document, number, text, size=(right - left, top - bottom), font=font)
 
@@ -77,7 +77,7 @@ def _add_text(
     Args:
         document: the PDF.
         number: of the page, from 1.
-        text: operators, with the font /F.
+        text: operators, with the font /F1.
         size: width and height of the whole page in the units of these operators.
         font: an object of this document.
     """
@@ -92,8 +92,8 @@ def _add_text(
     fonts[name] = font
     resources[Name.Font] = fonts
     page.obj[Name.Resources] = resources
-    matrix = " ".join(f"{value:.8g}" for value in _matrix(page, size))
-    operators = text.replace(b"BT /F ", f"BT {name} ".encode())
+    matrix = " ".join(f"{value:.8f}" for value in _matrix(page, size))
+    operators = text.replace(b"BT /F1 ", f"BT {name} ".encode())
     page.contents_add(b"q %b cm\n%bQ\n" % (matrix.encode(), operators), prepend=True)
 
 

@@ -1,6 +1,5 @@
 """What `pip install .` gives: the command, the package, and no module `service`."""
 
-import shutil
 import subprocess
 import sys
 import sysconfig
@@ -10,22 +9,14 @@ from pathlib import Path
 import pytest
 from conftest import TRUTH, page_bytes
 from serving import ROOT, Server, clean_environ, free_port
+from wheels import build_wheel
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel of this checkout, built by the setuptools of the tests, without a network."""
-    folder = tmp_path_factory.mktemp("wheel")
-    for name in ("pyproject.toml", "README.md", "LICENSE", "service.py"):
-        shutil.copy(ROOT / name, folder)
-    ignored = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(ROOT / "ocr_runtime", folder / "ocr_runtime", ignore=ignored)
-    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--quiet"]
-    subprocess.run([*command, "--wheel-dir", "dist", "."], cwd=folder, check=True, timeout=100)
-    (built,) = (folder / "dist").iterdir()
-    return built
+    return build_wheel(tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="module")
