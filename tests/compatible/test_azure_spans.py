@@ -13,9 +13,9 @@ from conftest import DATA
 from ocr_runtime.documents.images import PageImage, decode
 from ocr_runtime.outputs import elements
 from ocr_runtime.reading.page import Block, Line, Page, ReadingOptions, UnreadPage, Word
-from ocr_runtime.serving.compatible.azure_offsets import offsets
-from ocr_runtime.serving.compatible.azure_parts import only, piece
-from ocr_runtime.serving.compatible.azure_result import ResultWriter
+from ocr_runtime.serving.compatible.azure.offsets import offsets
+from ocr_runtime.serving.compatible.azure.parts import only, piece
+from ocr_runtime.serving.compatible.azure.result import ResultWriter
 
 
 def result(*pages: Page | UnreadPage, **options: Any) -> Any:

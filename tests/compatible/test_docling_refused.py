@@ -11,7 +11,7 @@ from docling_requests import TWO_PAGES, post, post_json, source
 from starlette.requests import Request
 
 from ocr_runtime.errors import JobsOff
-from ocr_runtime.serving.compatible.docling import CONTRACT
+from ocr_runtime.serving.compatible.docling.addresses import CONTRACT
 from ocr_runtime.serving.compatible.reader import Reader
 from ocr_runtime.serving.jobs import Jobs
 from ocr_runtime.settings import Settings
@@ -62,7 +62,7 @@ def test_options_that_cannot_be_used_are_refused(compatible, options, detail):
 
 URLS = "URLs are never fetched: send the file as base64_string, in a source of the kind file."
 NO_SOURCE = "Send a file in sources, a list of one source of the kind file."
-NO_BASE64 = "Send a file as base64_string, in a source of the kind file."
+NO_BASE64 = "There is no base64_string: send the base64 of a file."
 ONE = "This service converts one document with each request, not several: send one file."
 
 
@@ -70,7 +70,8 @@ ONE = "This service converts one document with each request, not several: send o
     ("content", "detail"),
     [
         ({"sources": [{"kind": "http", "url": "http://localhost/a.pdf"}]}, URLS),
-        ({"sources": [{"kind": "file", "base64_string": "HTTPS://a.b/c"}]}, URLS),
+        ({"sources": [{"kind": "file", "base64_string": "HTTPS://a.b/c"}]},
+         "base64_string holds a URL. URLs are never fetched: send the file itself."),
         ({"sources": [{"kind": "s3"}]}, "A source must be of the kind file."),
         ({"sources": [{"kind": []}]}, "A source must be of the kind file."),
         ({"sources": ["file"]}, "A source must be of the kind file."),
@@ -82,8 +83,9 @@ ONE = "This service converts one document with each request, not several: send o
         ({"http_sources": [{"url": "http://localhost"}]}, NO_SOURCE),
         ({"sources": [source(b"1"), source(b"2")]}, ONE),
         ({"sources": [{"kind": "file"}]}, NO_BASE64),
-        ({"sources": [{"kind": "file", "base64_string": 1}]}, NO_BASE64),
-        ({"sources": [source(b"")]}, "base64_string is empty."),
+        ({"sources": [{"kind": "file", "base64_string": 1}]},
+         "base64_string must be text: the base64 of a file."),
+        ({"sources": [source(b"")]}, "base64_string is empty: send the base64 of a file."),
         ({"sources": [source(b"", base64_string="*")]}, "base64_string is not base64."),
         ({"sources": [source(b"1")], "options": [1]}, "options must be an object."),
         ({"sources": [source(b"1")], "options": {"do_ocr": {"a": 1}}},

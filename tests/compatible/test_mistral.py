@@ -10,8 +10,8 @@ from pdfs import LINE, drawn, text_page
 from serving import Server, serving
 
 from ocr_runtime.reading.page import Block, Line, Page, UnreadPage
-from ocr_runtime.serving.compatible.mistral_files import id_in
-from ocr_runtime.serving.compatible.mistral_pages import by_page
+from ocr_runtime.serving.compatible.mistral.files import id_in
+from ocr_runtime.serving.compatible.mistral.pages import by_page
 
 TWO_PAGES = drawn(lambda pdf: text_page(pdf, 2, "The first."), lambda pdf: text_page(pdf, 1))
 FIRST, SECOND = "The first. The first.\n", f"{LINE}\n"

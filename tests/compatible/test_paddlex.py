@@ -286,25 +286,25 @@ def test_a_page_that_cannot_be_read_is_named_and_the_others_are_there(compatible
 @pytest.mark.parametrize("path", PATHS)
 def test_urls_are_never_fetched(compatible, path):
     answer = post(compatible, path, {"file": "http://localhost/a.png", "fileType": 1})
-    sentence = "The field file holds a URL. URLs are never fetched: send the base64 of the file."
+    sentence = "file holds a URL. URLs are never fetched: send the file itself."
     assert refused(answer) == (400, sentence)
 
 
 WORD = base64.b64encode(b"PK\3\4 a document of a word processor").decode()
-NO_FILE = "There is no file: the field file must hold its base64."
+NO_FILE = "There is no file: send the base64 of a file."
 
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize(
     ("fields", "status", "sentence"),
     [
-        ({"file": ""}, 400, NO_FILE),
+        ({"file": ""}, 400, "file is empty: send the base64 of a file."),
         ({"file": None, "fileType": 1}, 400, NO_FILE),
-        ({"file": 5}, 400, "The field file must be text: the base64 of a file."),
-        ({"file": ["x"]}, 400, "The field file must be text: the base64 of a file."),
-        ({"file": "?!"}, 400, "The field file is not base64."),
-        ({"file": "\ud800"}, 400, "The field file is not base64."),
-        ({"file": "data:image/png;base64,"}, 400, "The field file holds base64 of nothing."),
+        ({"file": 5}, 400, "file must be text: the base64 of a file."),
+        ({"file": ["x"]}, 400, "file must be text: the base64 of a file."),
+        ({"file": "?!"}, 400, "file is not base64."),
+        ({"file": "\ud800"}, 400, "file is not base64."),
+        ({"file": "data:image/png;base64,"}, 400, "file is empty: send the base64 of a file."),
         ({"file": WORD}, 415, None),
         ({"file": base64.b64encode(encrypted(PDF, user="u")).decode()}, 400, None),
         ({"textRecScoreThresh": 2}, 400, "textRecScoreThresh must be a number from 0 to 1."),

@@ -15,7 +15,7 @@ import requests
 from conftest import KEY, TRUTH, page_bytes
 from serving import Server
 
-from ocr_runtime.serving.compatible.umi_ocr_options import options
+from ocr_runtime.serving.compatible.umi_ocr.options import options
 from ocr_runtime.settings import Settings
 
 pytestmark = pytest.mark.slow
@@ -145,16 +145,16 @@ AREAS = "tbpu.ignoreArea must be a list of areas, each [[x1, y1], [x2, y2]]."
         ({}, 801, "The request is empty."),
         ([], 800, "The JSON body must be an object."),
         ("base64", 800, "The JSON body must be an object."),
-        ({"options": {}}, 802, "There is no file: the field base64 must hold its base64."),
-        ({"base64": " "}, 802, "There is no file: the field base64 must hold its base64."),
-        ({"base64": 1}, 300, "The field base64 must be text: the base64 of a file."),
-        ({"base64": "?!"}, 300, "The field base64 is not base64."),
-        ({"base64": "\ud800"}, 300, "The field base64 is not base64."),
-        ({"base64": "data:image/png;base64,"}, 802, "The field base64 holds base64 of nothing."),
+        ({"options": {}}, 802, "There is no base64: send the base64 of a file."),
+        ({"base64": " "}, 802, "base64 is empty: send the base64 of a file."),
+        ({"base64": 1}, 300, "base64 must be text: the base64 of a file."),
+        ({"base64": "?!"}, 300, "base64 is not base64."),
+        ({"base64": "\ud800"}, 300, "base64 is not base64."),
+        ({"base64": "data:image/png;base64,"}, 802, "base64 is empty: send the base64 of a file."),
         (
             {"base64": "file:///etc/passwd"},
             300,
-            "The field base64 holds a URL. URLs are never fetched: send the base64 of the file.",
+            "base64 holds a URL. URLs are never fetched: send the file itself.",
         ),
         ({"base64": WORD}, 301, None),
         ({"base64": base64_of(IMAGE[:200])}, 301, "The image is damaged or truncated."),

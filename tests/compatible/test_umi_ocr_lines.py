@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ocr_runtime.reading.page import Block, Line, Page
-from ocr_runtime.serving.compatible.umi_ocr_lines import lines, plain_text
-from ocr_runtime.serving.compatible.umi_ocr_options import PARSERS
+from ocr_runtime.serving.compatible.umi_ocr.lines import lines, plain_text
+from ocr_runtime.serving.compatible.umi_ocr.options import PARSERS
 
 
 def at(left: float, top: float, text: str) -> Line:

@@ -11,8 +11,13 @@ from typing import Any
 from starlette.routing import Match, Route
 from starlette.types import Scope
 
-from ocr_runtime.serving.compatible import azure, docling, mistral, open_webui, paddlex, umi_ocr
+from ocr_runtime.serving.compatible import open_webui
+from ocr_runtime.serving.compatible.azure import addresses as azure
 from ocr_runtime.serving.compatible.contract import Address, Contract
+from ocr_runtime.serving.compatible.docling import addresses as docling
+from ocr_runtime.serving.compatible.mistral import addresses as mistral
+from ocr_runtime.serving.compatible.paddlex import addresses as paddlex
+from ocr_runtime.serving.compatible.umi_ocr import addresses as umi_ocr
 from ocr_runtime.serving.endpoints import Endpoint
 from ocr_runtime.serving.state import RequestState
 from ocr_runtime.settings import Settings

@@ -21,6 +21,7 @@ from ocr_runtime.reading.page import Page, UnreadPage
 from ocr_runtime.serving.bodies import whole_body
 from ocr_runtime.serving.compatible.contract import Address, Contract
 from ocr_runtime.serving.compatible.reader import Reader
+from ocr_runtime.serving.compatible.sent_file import file_form
 from ocr_runtime.serving.endpoints import Endpoint
 from ocr_runtime.serving.forms import ParsedForm
 from ocr_runtime.serving.requests import DocumentOptions, DocumentRequest, RequestOptions
@@ -96,8 +97,11 @@ _PAGES = Endpoint(
 async def _process(request: Request, reader: Reader) -> Response:
     body = await whole_body(request)
     name = unquote(request.headers.get("x-filename", ""))
-    form = ParsedForm({"file": body, "filename": name})
-    entries = (await reader.read(_PAGES, lambda: form)).root
+
+    def parse() -> ParsedForm:
+        return file_form(body, "Send the file as the body.", filename=name)
+
+    entries = (await reader.read(_PAGES, parse)).root
     if not any(entry.page_content.strip() for entry in entries):
         return JSONResponse({"detail": NO_TEXT}, status_code=422)
     content = [entry.model_dump() for entry in entries]

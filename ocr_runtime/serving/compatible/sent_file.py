@@ -15,12 +15,15 @@ _TEXT = bytes(range(32, 127)) + b"\t\r\n"
 _URL = re.compile(r"\s*(?!data:)[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 
 
-def file_form(data: bytes, missing: str, **options: object) -> ParsedForm:
+def file_form(
+    data: bytes, missing: str = "", *, field: str = "file", **options: object
+) -> ParsedForm:
     """Make the fields of a document.
 
     Args:
         data: the file.
         missing: what to send, where it is empty.
+        field: of ours, that takes it.
         options: further fields; None stands for a missing one.
 
     Raises:
@@ -35,7 +38,7 @@ def file_form(data: bytes, missing: str, **options: object) -> ParsedForm:
             f"{ACCEPTED}.{guess(data)}"
         )
     chosen = {name: value for name, value in options.items() if value is not None}
-    return ParsedForm({"file": data, **chosen})
+    return ParsedForm({field: data, **chosen})
 
 
 def decoded(text: object, field: str) -> bytes:
@@ -49,6 +52,8 @@ def decoded(text: object, field: str) -> bytes:
         InvalidBase64: it is none; or it is the URL of something, which is never fetched.
         MissingImage: there is nothing in it.
     """
+    if text is None:
+        raise MissingImage(f"There is no {field}: send the base64 of a file.")
     if not isinstance(text, str):
         raise InvalidBase64(f"{field} must be text: the base64 of a file.")
     if _URL.match(text[:100]):

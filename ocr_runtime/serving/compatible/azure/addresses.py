@@ -24,10 +24,10 @@ from ocr_runtime.errors import InvalidOption, JobNotFound, MissingImage, NotFoun
 from ocr_runtime.outputs import elements, pdf
 from ocr_runtime.reading.page import Page, UnreadPage
 from ocr_runtime.serving.bodies import whole_body
-from ocr_runtime.serving.compatible.azure_errors import code_of, refusal
-from ocr_runtime.serving.compatible.azure_offsets import StringIndexType
-from ocr_runtime.serving.compatible.azure_parts import only, piece
-from ocr_runtime.serving.compatible.azure_result import ResultWriter
+from ocr_runtime.serving.compatible.azure.errors import code_of, refusal
+from ocr_runtime.serving.compatible.azure.offsets import StringIndexType
+from ocr_runtime.serving.compatible.azure.parts import only, piece
+from ocr_runtime.serving.compatible.azure.result import ResultWriter
 from ocr_runtime.serving.compatible.contract import Address, Contract
 from ocr_runtime.serving.compatible.own_address import own_address
 from ocr_runtime.serving.compatible.reader import Reader
@@ -141,7 +141,7 @@ async def _analyze(request: Request, reader: Reader) -> Response:
     return Response(status_code=202, headers=_POLL | {"Operation-Location": location})
 
 
-def _options(model: str, query: dict[str, str]) -> dict[str, object]:
+def _options(model: str, query: dict[str, str]) -> dict[str, Any]:
     """Check the parameters of an address.
 
     Raises:
@@ -168,7 +168,7 @@ def _options(model: str, query: dict[str, str]) -> dict[str, object]:
     }
 
 
-def _parse(request: Request, body: bytes, options: dict[str, object]) -> ParsedForm:
+def _parse(request: Request, body: bytes, options: dict[str, Any]) -> ParsedForm:
     if not request.headers.get("content-type", "").lower().startswith("application/json"):
         return file_form(body, _MISSING, **options)
     content = json_object(body)

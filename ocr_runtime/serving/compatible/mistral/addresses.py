@@ -2,7 +2,7 @@
 
     POST /v1/ocr, a `data:` URL or the id of a file --> {"pages", "model", "usage_info"}
 
-The files are those of `mistral_files.py`. https://docs.mistral.ai/api/endpoint/ocr says what is
+The files are those of `files.py`. https://docs.mistral.ai/api/endpoint/ocr says what is
 sent; it is tried with the package mistralai.
 """
 
@@ -19,9 +19,9 @@ from ocr_runtime.documents.document import Document
 from ocr_runtime.errors import InvalidOption, MissingImage, OCRError, TooManyPages
 from ocr_runtime.reading.page import Page, UnreadPage
 from ocr_runtime.serving.bodies import whole_body
-from ocr_runtime.serving.compatible import mistral_files
 from ocr_runtime.serving.compatible.contract import Address, Contract
-from ocr_runtime.serving.compatible.mistral_pages import by_page
+from ocr_runtime.serving.compatible.mistral import files
+from ocr_runtime.serving.compatible.mistral.pages import by_page
 from ocr_runtime.serving.compatible.reader import Reader
 from ocr_runtime.serving.compatible.sent_file import decoded, file_form
 from ocr_runtime.serving.endpoints import Endpoint
@@ -114,10 +114,10 @@ def _file(document: object, reader: Reader) -> bytes:
         if isinstance(url, dict):
             url = url.get("url")
         if url is not None:
-            file = mistral_files.id_in(url)
-            return mistral_files.read(file, reader) if file else decoded(url, field)
+            file = files.id_in(url)
+            return files.read(file, reader) if file else decoded(url, field)
     if document.get("file_id") is not None:
-        return mistral_files.read(document["file_id"], reader)
+        return files.read(document["file_id"], reader)
     raise MissingImage(_MISSING)
 
 
@@ -164,7 +164,7 @@ CONTRACT = Contract(
     name="mistral",
     addresses=(
         Address(method="POST", path="/v1/ocr", handle=_ocr, output=_OCR),
-        *mistral_files.ADDRESSES,
+        *files.ADDRESSES,
     ),
     refusal=_refusal,
 )

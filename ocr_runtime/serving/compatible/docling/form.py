@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ocr_runtime.documents.base64_text import from_base64
-from ocr_runtime.errors import AmbiguousImage, InvalidBase64, InvalidOption, MissingImage
+from ocr_runtime.errors import AmbiguousImage, InvalidOption, MissingImage
+from ocr_runtime.serving.compatible.sent_file import decoded, file_form
 from ocr_runtime.serving.forms import ParsedForm, json_object, multipart_parts
 from ocr_runtime.serving.requests import DocumentOptions, DocumentRequest
 
@@ -91,17 +91,7 @@ def from_json(body: bytes) -> ParsedForm:
     if options is not None and not isinstance(options, dict):
         raise InvalidOption("options must be an object.")
     source = _only_source(content.get("sources"))
-    text = source.get("base64_string")
-    if not isinstance(text, str):
-        raise MissingImage("Send a file as base64_string, in a source of the kind file.")
-    if re.match(r"\s*https?://", text, re.IGNORECASE):
-        raise InvalidBase64(_URLS)
-    try:
-        data = from_base64(text)
-    except InvalidBase64 as exc:
-        raise InvalidBase64("base64_string is not base64.") from exc
-    except MissingImage as exc:
-        raise MissingImage("base64_string is empty.") from exc
+    data = decoded(source.get("base64_string"), "base64_string")
     filename = source.get("filename")
     sent = {name: value if isinstance(value, list) else [value]
             for name, value in (options or {}).items() if value is not None}  # fmt: skip
@@ -131,7 +121,6 @@ def _form(data: bytes, filename: str, sent: Mapping[str, Sequence[Any]]) -> Pars
         sent: all options, each with the values that were sent.
     """
     fields: dict[str, Any] = {
-        "file": data,
         "filename": _clean(re.split(r"[/\\]", filename)[-1])[-_LONGEST_NAME:],
         "formats": _formats(sent.get("to_formats", ())),
         "pages": _pages(sent.get("page_range", ())),
@@ -141,7 +130,7 @@ def _form(data: bytes, filename: str, sent: Mapping[str, Sequence[Any]]) -> Pars
         fields["text_layer"] = "only"
     elif _switch("force_ocr", sent, default=False):
         fields["text_layer"] = "never"
-    return ParsedForm(fields)
+    return file_form(data, "The file is empty.", **fields)
 
 
 def _formats(values: Iterable[Any]) -> list[str]:

@@ -13,9 +13,9 @@ from ocr_runtime.outputs import markdown
 from ocr_runtime.outputs.elements import Element, Heading, Table
 from ocr_runtime.outputs.paragraphs import text_of
 from ocr_runtime.reading.page import Page, UnreadPage
-from ocr_runtime.serving.compatible.azure_models import ReadPage, ReadParagraph, Span, Warned
-from ocr_runtime.serving.compatible.azure_offsets import StringIndexType, offsets
-from ocr_runtime.serving.compatible.azure_placing import Placing
+from ocr_runtime.serving.compatible.azure.models import ReadPage, ReadParagraph, Span, Warned
+from ocr_runtime.serving.compatible.azure.offsets import StringIndexType, offsets
+from ocr_runtime.serving.compatible.azure.placing import Placing
 
 _PAGE_BREAK = "\n<!-- PageBreak -->\n\n"
 """Between two pages of Markdown, as Azure writes it."""

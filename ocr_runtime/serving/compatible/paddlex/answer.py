@@ -23,8 +23,8 @@ from ocr_runtime.outputs import elements, markdown, picture
 from ocr_runtime.outputs.elements import Element, Heading, Item, Paragraph, Table
 from ocr_runtime.outputs.geometry import page_box
 from ocr_runtime.reading.page import Line, Page, UnreadPage
-from ocr_runtime.serving.compatible.paddlex_form import Options
-from ocr_runtime.serving.compatible.paddlex_models import (
+from ocr_runtime.serving.compatible.paddlex.form import Options
+from ocr_runtime.serving.compatible.paddlex.models import (
     ImageInfo,
     Label,
     LayoutRes,

@@ -4,7 +4,7 @@
     POST /v1/convert/file/async, /v1/convert/source/async --> a task, which is one of our jobs
     GET /v1/status/poll/{id} --> its status        GET /v1/result/{id} --> the document
 
-What is sent is in `docling_form.py`, what is answered in `docling_answer.py`. The contract:
+What is sent is in `form.py`, what is answered in `answer.py`. The contract:
 https://github.com/docling-project/docling-serve/blob/main/docs/usage.md
 """
 
@@ -20,8 +20,8 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from ocr_runtime import __version__
 from ocr_runtime.errors import InvalidOption, JobNotFound, JobUnfinished, OCRError
 from ocr_runtime.serving.bodies import whole_body
-from ocr_runtime.serving.compatible import docling_answer, docling_form
 from ocr_runtime.serving.compatible.contract import Address, Contract
+from ocr_runtime.serving.compatible.docling import answer, form
 from ocr_runtime.serving.compatible.reader import Reader
 from ocr_runtime.serving.endpoints import Endpoint
 from ocr_runtime.serving.forms import ParsedForm
@@ -39,7 +39,7 @@ _STATES = {
     "cancelled": "failure",
 }
 _ENDED = ("done", "failed", "cancelled")
-_OUTPUTS = {each.name for each in (docling_answer.FILE, docling_answer.SOURCE)}
+_OUTPUTS = {each.name for each in (answer.FILE, answer.SOURCE)}
 _LOOK_SECONDS = 0.05, 1.0
 """First and longest time between two looks at a job that a caller waits for."""
 
@@ -47,19 +47,19 @@ _LOOK_SECONDS = 0.05, 1.0
 async def _parse_file(request: Request) -> Callable[[], ParsedForm]:
     body = await whole_body(request)
     content_type = request.headers.get("content-type", "")
-    return functools.partial(docling_form.from_multipart, content_type, body)
+    return functools.partial(form.from_multipart, content_type, body)
 
 
 async def _parse_source(request: Request) -> Callable[[], ParsedForm]:
-    return functools.partial(docling_form.from_json, await whole_body(request))
+    return functools.partial(form.from_json, await whole_body(request))
 
 
 async def _file(request: Request, reader: Reader) -> Response:
-    return await _converted(docling_answer.FILE, await _parse_file(request), reader)
+    return await _converted(answer.FILE, await _parse_file(request), reader)
 
 
 async def _source(request: Request, reader: Reader) -> Response:
-    return await _converted(docling_answer.SOURCE, await _parse_source(request), reader)
+    return await _converted(answer.SOURCE, await _parse_source(request), reader)
 
 
 async def _converted(output: Endpoint, parse: Callable[[], ParsedForm], reader: Reader) -> Response:
@@ -69,12 +69,12 @@ async def _converted(output: Endpoint, parse: Callable[[], ParsedForm], reader: 
 
 async def _file_later(request: Request, reader: Reader) -> Response:
     reader.jobs.check_on()
-    return _status(await reader.jobs.make(docling_answer.FILE, await _parse_file(request)))
+    return _status(await reader.jobs.make(answer.FILE, await _parse_file(request)))
 
 
 async def _source_later(request: Request, reader: Reader) -> Response:
     reader.jobs.check_on()
-    return _status(await reader.jobs.make(docling_answer.SOURCE, await _parse_source(request)))
+    return _status(await reader.jobs.make(answer.SOURCE, await _parse_source(request)))
 
 
 async def _poll(request: Request, reader: Reader) -> Response:
@@ -107,7 +107,7 @@ async def _result(request: Request, reader: Reader) -> Response:
         return JSONResponse({"kind": "TaskFailureResult", "failure": _failure(job)})
     parts = reader.jobs.result(job)
     stored = await anext(parts, b"")
-    first = docling_answer.with_seconds(stored, (job.finished or 0.0) - job.created)
+    first = answer.with_seconds(stored, (job.finished or 0.0) - job.created)
 
     async def all_parts() -> AsyncIterator[bytes]:
         yield first
@@ -163,7 +163,7 @@ async def _health(_request: Request, _reader: Reader) -> Response:
 
 
 async def _version(_request: Request, _reader: Reader) -> Response:
-    return JSONResponse({docling_answer.MODULE: __version__})
+    return JSONResponse({answer.MODULE: __version__})
 
 
 def _refusal(error: OCRError) -> Response:
@@ -178,10 +178,8 @@ def _refusal(error: OCRError) -> Response:
 CONTRACT = Contract(
     name="docling",
     addresses=(
-        Address(method="POST", path="/v1/convert/file", handle=_file, output=docling_answer.FILE),
-        Address(
-            method="POST", path="/v1/convert/source", handle=_source, output=docling_answer.SOURCE
-        ),
+        Address(method="POST", path="/v1/convert/file", handle=_file, output=answer.FILE),
+        Address(method="POST", path="/v1/convert/source", handle=_source, output=answer.SOURCE),
         Address(method="POST", path="/v1/convert/file/async", handle=_file_later, later=True),
         Address(method="POST", path="/v1/convert/source/async", handle=_source_later, later=True),
         Address(method="GET", path="/v1/status/poll/{id}", handle=_poll),

@@ -29,17 +29,17 @@ from ocr_runtime.errors import (
 )
 from ocr_runtime.reading.page import Page, UnreadPage
 from ocr_runtime.serving.bodies import whole_body
-from ocr_runtime.serving.compatible import base64_field, umi_ocr_lines, umi_ocr_options
 from ocr_runtime.serving.compatible.contract import Address, Contract
 from ocr_runtime.serving.compatible.reader import Reader
-from ocr_runtime.serving.compatible.umi_ocr_lines import UmiLine
-from ocr_runtime.serving.compatible.umi_ocr_options import CLS, FORMAT, IGNORED, PARSER
+from ocr_runtime.serving.compatible.sent_file import decoded, file_form
+from ocr_runtime.serving.compatible.umi_ocr.lines import UmiLine, layout_for, plain_text
+from ocr_runtime.serving.compatible.umi_ocr.lines import lines as umi_lines
+from ocr_runtime.serving.compatible.umi_ocr.options import CLS, FORMAT, IGNORED, PARSER, checked
+from ocr_runtime.serving.compatible.umi_ocr.options import options as known_options
 from ocr_runtime.serving.endpoints import Endpoint
 from ocr_runtime.serving.forms import ParsedForm, json_object
 from ocr_runtime.serving.requests import OCRRequest, RequestOptions
 from ocr_runtime.settings import Settings
-
-_IMAGE = "base64"
 
 _FOUND, _NO_TEXT = 100, 101
 
@@ -105,14 +105,14 @@ def _write(
 
 def _answer(page: Page, options: Options) -> UmiAnswer:
     umi, begun = options.umi, options.received
-    lines = umi_ocr_lines.lines(page, parser=umi[PARSER], ignored=umi[IGNORED])
+    lines = umi_lines(page, parser=umi[PARSER], ignored=umi[IGNORED])
     seconds = max(0.0, time.time() - begun)
     if not lines:
         data = "No text was found in the image."
         return UmiAnswer(code=_NO_TEXT, data=data, time=seconds, timestamp=begun)
     return UmiAnswer(
         code=_FOUND,
-        data=umi_ocr_lines.plain_text(lines) if umi[FORMAT] == "text" else lines,
+        data=plain_text(lines) if umi[FORMAT] == "text" else lines,
         score=round(sum(line.score for line in lines) / len(lines), 4),
         time=seconds,
         timestamp=begun,
@@ -138,31 +138,28 @@ def _form(body: bytes, settings: Settings, *, received: float) -> ParsedForm:
     options = content.get("options")
     if options is not None and not isinstance(options, dict):
         raise _OptionsNoObject("options must be an object.")
-    image = base64_field.text_in(content, _IMAGE)
-    umi = umi_ocr_options.checked(options or {}, settings)
-    return ParsedForm(
-        {
-            "image_data": image,
-            "use_cls": umi[CLS],
-            "layout": umi_ocr_lines.layout_for(umi[PARSER]),
-            "umi": umi,
-            "received": received,
-        }
+    umi = checked(options or {}, settings)
+    return file_form(
+        decoded(content.get("base64"), "base64"),
+        field="image_file",
+        use_cls=umi[CLS],
+        layout=layout_for(umi[PARSER]),
+        umi=umi,
+        received=received,
     )
 
 
 async def _ocr(request: Request, reader: Reader) -> Response:
     received = time.time()
     body = await whole_body(request)
-    with base64_field.named(_IMAGE):
-        answer: Response = await reader.read(
-            _LINES, lambda: _form(body, reader.settings, received=received)
-        )
-    return answer
+    response: Response = await reader.read(
+        _LINES, lambda: _form(body, reader.settings, received=received)
+    )
+    return response
 
 
 async def _get_options(_request: Request, reader: Reader) -> Response:
-    return JSONResponse(umi_ocr_options.options(reader.settings))
+    return JSONResponse(known_options(reader.settings))
 
 
 def _refusal(error: OCRError) -> Response:

@@ -9,7 +9,7 @@ from ocr_runtime.outputs.elements import Cell, Table
 from ocr_runtime.outputs.geometry import Frame
 from ocr_runtime.outputs.paragraphs import joined
 from ocr_runtime.reading.page import Box, Line, Page
-from ocr_runtime.serving.compatible.azure_models import (
+from ocr_runtime.serving.compatible.azure.models import (
     ReadCell,
     ReadLine,
     ReadPage,
@@ -19,8 +19,8 @@ from ocr_runtime.serving.compatible.azure_models import (
     Region,
     Span,
 )
-from ocr_runtime.serving.compatible.azure_offsets import StringIndexType, offsets
-from ocr_runtime.serving.compatible.azure_spans import Finder, PlacedLine, PlacedWord
+from ocr_runtime.serving.compatible.azure.offsets import StringIndexType, offsets
+from ocr_runtime.serving.compatible.azure.spans import Finder, PlacedLine, PlacedWord
 
 
 class Placing:

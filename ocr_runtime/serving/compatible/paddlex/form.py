@@ -11,12 +11,9 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from ocr_runtime.reading.page import Growth, Share
-from ocr_runtime.serving.compatible import base64_field
+from ocr_runtime.serving.compatible.sent_file import decoded, file_form
 from ocr_runtime.serving.forms import ParsedForm, json_object
 from ocr_runtime.serving.requests import DocumentOptions, DocumentRequest
-
-FILE = "file"
-"""The field that holds the document."""
 
 
 class Options(DocumentOptions):
@@ -59,4 +56,4 @@ def form(body: bytes) -> ParsedForm:
     """
     content = json_object(body)
     options = {name: value for name, value in content.items() if name in _OPTIONS}
-    return ParsedForm({**options, "data": base64_field.text_in(content, FILE)})
+    return file_form(decoded(content.get("file"), "file"), **options)

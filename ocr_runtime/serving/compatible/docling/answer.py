@@ -16,7 +16,7 @@ from ocr_runtime.outputs import elements, html, markdown, text
 from ocr_runtime.outputs.docling_document import DoclingDocument
 from ocr_runtime.outputs.elements import Element
 from ocr_runtime.reading.page import Page, UnreadPage
-from ocr_runtime.serving.compatible.docling_form import (
+from ocr_runtime.serving.compatible.docling.form import (
     NOT_WRITTEN,
     WRITTEN,
     ConvertOptions,

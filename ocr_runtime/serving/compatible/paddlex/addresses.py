@@ -16,9 +16,9 @@ from starlette.responses import JSONResponse, Response
 
 from ocr_runtime.errors import OCRError
 from ocr_runtime.serving.bodies import whole_body
-from ocr_runtime.serving.compatible import base64_field, paddlex_answer, paddlex_models
 from ocr_runtime.serving.compatible.contract import Address, Contract
-from ocr_runtime.serving.compatible.paddlex_form import FILE, InferRequest, form
+from ocr_runtime.serving.compatible.paddlex import answer, models
+from ocr_runtime.serving.compatible.paddlex.form import InferRequest, form
 from ocr_runtime.serving.compatible.reader import Reader
 from ocr_runtime.serving.endpoints import Endpoint
 from ocr_runtime.serving.state import request_state
@@ -30,28 +30,27 @@ _OCR = Endpoint(
     name="paddlex-ocr",
     summary="Read the lines of each page, as PaddleX answers them.",
     request=InferRequest,
-    answer=paddlex_models.OcrAnswer,
+    answer=models.OcrAnswer,
     answer_description="The lines of each page.",
     example={},
-    write=paddlex_answer.write_ocr,
+    write=answer.write_ocr,
 )
 
 _LAYOUT = Endpoint(
     name="paddlex-layout-parsing",
     summary="Read each page as Markdown and as blocks, as PaddleX answers them.",
     request=InferRequest,
-    answer=paddlex_models.LayoutAnswer,
+    answer=models.LayoutAnswer,
     answer_description="The Markdown and the blocks of each page.",
     example={},
-    write=paddlex_answer.write_layout,
+    write=answer.write_layout,
 )
 
 
 async def _infer(request: Request, reader: Reader, *, output: Endpoint) -> Response:
     body = await whole_body(request)
-    with base64_field.named(FILE):
-        answer: Response = await reader.read(output, lambda: form(body))
-    return answer
+    response: Response = await reader.read(output, lambda: form(body))
+    return response
 
 
 def _refusal(error: OCRError) -> Response:
