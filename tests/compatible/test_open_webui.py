@@ -1,7 +1,7 @@
 """Open WebUI's external document loader, with the requests that it sends.
 
-They are written from `backend/open_webui/retrieval/loaders/external_document.py` of Open WebUI
-0.6.34: its package is the whole application, with its web page.
+They are written from its source, `backend/open_webui/retrieval/loaders/external_document.py` of the
+commit 005d5505: the package of Open WebUI is the whole application, with its web page.
 """
 
 from typing import Any
