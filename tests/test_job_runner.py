@@ -12,7 +12,7 @@ from test_job_store import Stored
 
 from ocr_runtime.errors import JobsUnavailable
 from ocr_runtime.reading.page import Page
-from ocr_runtime.serving import job_queue, job_runner, job_store
+from ocr_runtime.serving import job_database, job_queue, job_runner
 from ocr_runtime.serving.endpoints import ENDPOINTS
 from ocr_runtime.serving.job_database import JOBS
 from ocr_runtime.serving.job_runner import JobRunner
@@ -162,8 +162,7 @@ def test_a_job_that_the_service_cannot_work_on_fails_in_the_end(worker, monkeypa
 
 
 def test_old_jobs_are_forgotten_until_there_are_none(worker, monkeypatch):
-    monkeypatch.setattr(job_runner, "EXPIRED_AT_ONCE", 2)
-    monkeypatch.setattr(job_store, "EXPIRED_AT_ONCE", 2)
+    monkeypatch.setattr(job_database, "MOST_AT_ONCE", 2)
     jobs = [worker.make(1) for _ in range(7)]
     with worker.stored.database.transaction() as connection:
         connection.execute(sa.update(JOBS).values(state="done", finished=0.0))

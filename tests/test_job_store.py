@@ -14,7 +14,7 @@ from ocr_runtime.documents.images import decode
 from ocr_runtime.errors import Internal, JobNotFound, JobsFull, JobsUnavailable, TooManyJobs
 from ocr_runtime.reading.page import Page, ReadingOptions, UnreadPage
 from ocr_runtime.reading.stored import from_json, to_json
-from ocr_runtime.serving import job_queue, job_store
+from ocr_runtime.serving import job_database, job_queue
 from ocr_runtime.serving.job_database import JOBS, Database, Lost, cause
 from ocr_runtime.serving.job_queue import JobQueue
 from ocr_runtime.serving.job_store import JobStore
@@ -174,7 +174,7 @@ def test_old_jobs_are_forgotten(tmp_path):
 
 
 def test_any_number_of_old_jobs_is_forgotten_some_at_a_time(stored, monkeypatch):
-    monkeypatch.setattr(job_store, "EXPIRED_AT_ONCE", 500)
+    monkeypatch.setattr(job_database, "MOST_AT_ONCE", 500)
     job = {"owner": "a", "caller": "a", "output": "text", "state": "done", "numbers": b"[]"}
     job |= {"pages": 0, "bytes": 0, "created": 0.0, "finished": 0.0}
     with stored.database.transaction() as connection:
@@ -182,9 +182,20 @@ def test_any_number_of_old_jobs_is_forgotten_some_at_a_time(stored, monkeypatch)
     young = stored.create()
     for _ in range(2):
         assert stored.store.expire() == 500
-    monkeypatch.setattr(job_store, "EXPIRED_AT_ONCE", 20_000)
+    monkeypatch.setattr(job_database, "MOST_AT_ONCE", 20_000)
     assert [stored.store.expire() for _ in range(3)] == [20_000, 19_000, 0]
     assert stored.store.get(young, "a").state == "queued"
+
+
+def test_one_transaction_forgets_no_more_bytes_than_others_can_wait_for(stored, monkeypatch):
+    monkeypatch.setattr(job_database, "MOST_BYTES_AT_ONCE", 100)
+    job = {"owner": "a", "caller": "a", "output": "text", "state": "done", "numbers": b"[]"}
+    job |= {"pages": 0, "created": 0.0, "finished": 0.0}
+    with stored.database.transaction() as connection:
+        sizes = (60, 40, 30, 150)
+        rows = [job | {"id": str(i), "bytes": size} for i, size in enumerate(sizes)]
+        connection.execute(sa.insert(JOBS), rows)
+    assert [stored.store.expire() for _ in range(4)] == [2, 1, 1, 0]
 
 
 def test_jobs_without_a_file_or_result_take_room_too(tmp_path):

@@ -1,12 +1,19 @@
 """Stored files: whose they are, how much room they get, and how long they stay."""
 
+import asyncio
 import sqlite3
+from typing import Never
 
 import pytest
+from starlette.datastructures import Headers
 from test_job_store import Stored
 
-from ocr_runtime.errors import JobsFull, NotFound
+from ocr_runtime.errors import Busy, JobsFull, NotFound
+from ocr_runtime.serving import job_database
+from ocr_runtime.serving.bodies import Bodies
 from ocr_runtime.serving.job_database import CHUNK_BYTES, Database
+from ocr_runtime.serving.jobs import Jobs
+from ocr_runtime.serving.state import RequestState, begin_request
 from ocr_runtime.serving.stored_files import StoredFile, StoredFiles
 from ocr_runtime.settings import Settings
 
@@ -110,3 +117,45 @@ def test_a_database_of_an_earlier_version_gets_the_table(stored):
     kept = files(again)
     assert kept.get(add(kept).id, "a").bytes == len(b"a file")
     again.database.close()
+
+
+def fetched(folder, file: str, *, most_bytes: int = 1 << 20) -> bytes:
+    """Fetch a file as a request does that names it; other requests hold nothing."""
+
+    async def receive() -> Never:
+        raise AssertionError("it has a body already")
+
+    async def fetch() -> bytes:
+        body = Bodies(most_bytes=most_bytes, most_seconds=1).open(Headers({}), receive)
+        begin_request(RequestState("id", key="a", body=body))
+        return await jobs.fetch(file)
+
+    jobs = Jobs(Settings(jobs_dir=folder), [], worker=lambda: None)
+    try:
+        return asyncio.run(fetch())
+    finally:
+        jobs.close()
+
+
+def test_a_file_that_is_deleted_while_it_is_read_is_not_there(stored, monkeypatch):
+    folder, file = stored.file.parent, add(files(stored), b"a file of some bytes")
+    assert fetched(folder, file.id) == b"a file of some bytes"
+    monkeypatch.setattr(StoredFiles, "content", lambda *_: iter([b"a file of"]))
+    with pytest.raises(NotFound):
+        fetched(folder, file.id)
+
+
+def test_a_file_counts_as_a_body_of_the_request_that_has_fetched_it(stored):
+    folder, file = stored.file.parent, add(files(stored), bytes(900))
+    assert fetched(folder, file.id, most_bytes=120) == bytes(900)  # eight of them are held
+    with pytest.raises(Busy):
+        fetched(folder, file.id, most_bytes=100)
+
+
+def test_one_transaction_forgets_no_more_bytes_than_others_can_wait_for(stored, monkeypatch):
+    kept = files(stored)
+    monkeypatch.setattr(job_database, "MOST_BYTES_AT_ONCE", 100)
+    for size in (60, 40, 30, 150):
+        last = add(kept, bytes(size))
+    monkeypatch.setattr(Database, "now", lambda *_: last.created + 24 * 3600 + 1)
+    assert [kept.expire() for _ in range(5)] == [2, 1, 1, 0, 0]

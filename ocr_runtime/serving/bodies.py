@@ -74,6 +74,17 @@ class Bodies:
                 Busy(headers={"Retry-After": "1"})
             )
 
+    def hold_file(self, body: "Body", size: int) -> None:
+        """Count a file that the request of a body has fetched, until it is answered.
+
+        Raises:
+            Busy: there is no room for it.
+        """
+        if self._held_bytes + size > _LARGEST_HELD * self.most_bytes:
+            raise Busy(headers={"Retry-After": "1"})
+        body.size += size
+        self._held_bytes += size
+
     def arrived(self, body: "Body") -> None:
         """Note that a body is complete: it still counts, but is not refused any more."""
         self._arriving.discard(body)
@@ -153,6 +164,14 @@ class Body:
         if self._timer:
             with contextlib.suppress(RuntimeError):  # the timeout has expired already
                 self._timer.reschedule(asyncio.get_running_loop().time())
+
+    def hold_file(self, size: int) -> None:
+        """Count a file of so many bytes that the request has fetched, until it is answered.
+
+        Raises:
+            Busy: there is no room for it.
+        """
+        self._bodies.hold_file(self, size)
 
     async def finish(self) -> bool:
         """Stop counting the body, as its request is answered, and read the rest for a while.

@@ -12,11 +12,18 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import JSONResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
-from ocr_runtime.errors import Internal, MalformedRequest, OCRError, by_status
+from ocr_runtime.errors import Internal, JobsUnavailable, MalformedRequest, OCRError, by_status
+from ocr_runtime.serving.job_database import cause
 from ocr_runtime.serving.layer import Layer
 from ocr_runtime.serving.state import RequestState, request_state
 
 logger = logging.getLogger("rapidocr")
+
+
+def log_cause(error: OCRError) -> None:
+    """Say in the log why the store of the jobs does not answer, if that is the error."""
+    if isinstance(error, JobsUnavailable):
+        logger.warning("request %s: %s", request_state().request_id, cause(error))
 
 
 def error_response(error: OCRError) -> Response:
@@ -42,6 +49,7 @@ class ErrorShape(Layer):
 def _refused(error: OCRError) -> Response:
     state = request_state()
     state.refused = error.code
+    log_cause(error)
     return (state.refusal or error_response)(error)
 
 

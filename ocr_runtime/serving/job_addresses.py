@@ -5,7 +5,6 @@ GET /jobs/{id} --> JobProgress        GET /jobs/{id}/result --> the result
 DELETE /jobs/{id}: cancelled, or forgotten
 """
 
-import logging
 import re
 from collections.abc import Iterable
 
@@ -14,17 +13,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from ocr_runtime.errors import Internal, InvalidOption, JobsUnavailable, OCRError
+from ocr_runtime.errors import Internal, InvalidOption, OCRError
 from ocr_runtime.serving import forms
 from ocr_runtime.serving.bodies import whole_body
 from ocr_runtime.serving.endpoints import Endpoint
-from ocr_runtime.serving.job_database import cause
+from ocr_runtime.serving.error_shape import log_cause
 from ocr_runtime.serving.job_progress import progress
 from ocr_runtime.serving.job_store import Job
 from ocr_runtime.serving.jobs import Jobs
 from ocr_runtime.serving.state import request_state
-
-logger = logging.getLogger("rapidocr")
 
 POSTED = "/jobs"
 ROUTES = (POSTED, "/jobs/{id}", "/jobs/{id}/result")
@@ -106,8 +103,7 @@ def _id(request: Request) -> str:
 
 def _refusal(_: Request, exc: Exception) -> Response:
     error = exc if isinstance(exc, OCRError) else Internal()
-    if isinstance(error, JobsUnavailable):
-        logger.warning("request %s: %s", request_state().request_id, cause(error))
+    log_cause(error)
     return JSONResponse(error.body(), status_code=error.status, headers=error.headers)
 
 

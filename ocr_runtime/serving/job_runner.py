@@ -14,7 +14,7 @@ from ocr_runtime.serving import metrics
 from ocr_runtime.serving.endpoints import Endpoint
 from ocr_runtime.serving.job_database import Database, cause
 from ocr_runtime.serving.job_queue import LEASE_SECONDS, Claim, JobQueue
-from ocr_runtime.serving.job_store import EXPIRED_AT_ONCE, JobStore
+from ocr_runtime.serving.job_store import JobStore
 from ocr_runtime.serving.job_work import JobWork
 from ocr_runtime.serving.pool import Pool
 from ocr_runtime.serving.stored_files import StoredFiles
@@ -138,10 +138,10 @@ class JobRunner:
         await self._release_interrupted(now)
         if now > self._tidy_at:
             self._tidy_at = now + _TIDY_SECONDS
-            expired = [await asyncio.to_thread(self._store.expire)]
-            expired += [await asyncio.to_thread(self._files.expire)]
-            if max(expired) == EXPIRED_AT_ONCE:
-                self._tidy_at = 0.0  # there are more, which do not delay the renewal of leases
+            expired = await asyncio.to_thread(self._store.expire)
+            expired += await asyncio.to_thread(self._files.expire)
+            if expired:
+                self._tidy_at = 0.0  # there may be more, which do not delay the renewal of leases
                 self.wake()
             await asyncio.to_thread(self._database.tidy)
         if now > self._count_at:

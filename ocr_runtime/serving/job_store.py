@@ -24,14 +24,11 @@ from ocr_runtime.serving.job_database import (
     add_chunk,
     forget,
     held_bytes,
+    some_of,
 )
 from ocr_runtime.settings import Settings
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
-
-EXPIRED_AT_ONCE = 500
-"""How many jobs one transaction forgets; a statement takes 32,766 values in SQLite, and others wait
-for the transaction."""
 
 _ENDED = ("done", "failed", "cancelled")
 
@@ -164,11 +161,12 @@ class JobStore:
         return self._database.chunks(job, "result")
 
     def expire(self) -> int:
-        """Forget jobs that ended long enough ago, at most `EXPIRED_AT_ONCE`; return how many."""
+        """Forget some of the jobs that ended long enough ago; return how many."""
         with self._database.transaction() as connection:
-            old = sa.select(JOBS.c.id).where(JOBS.c.finished < self._oldest(connection))
-            some = old.limit(EXPIRED_AT_ONCE).with_for_update(skip_locked=True)
-            jobs = list(connection.scalars(some))
+            old = sa.select(JOBS.c.id, JOBS.c.bytes).where(
+                JOBS.c.finished < self._oldest(connection)
+            )
+            jobs = some_of(connection, old)
             forget(connection, jobs)
         return len(jobs)
 

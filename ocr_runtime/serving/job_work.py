@@ -235,6 +235,7 @@ class JobWork:
     def _sent(self) -> Sent:
         endpoint = self._endpoints.get(self.claim.output)
         if endpoint is None:  # the job was made by another version of the service
+            logger.error("job %s: nothing here writes %s", self.claim.job, self.claim.output)
             raise Internal
         options = endpoint.request.options.model_validate(self.claim.options)
         return Sent(data=self._queue.document(self.claim), options=options)

@@ -23,6 +23,7 @@ from ocr_runtime.errors import (
     JobsUnavailable,
     JobUnfinished,
     JobWithoutResult,
+    NotFound,
     Timeout,
 )
 from ocr_runtime.reading.engine import Engine
@@ -101,6 +102,30 @@ class Jobs:
             return files.add(owner=state.key, caller=state.caller, name=name, data=data)
 
         return await self._within_time(make, discard=lambda file: files.delete(file.id, state.key))
+
+    async def fetch(self, file: str) -> bytes:
+        """Return a file of this caller, which then counts as its body does.
+
+        Raises:
+            NotFound: there is none, it is another's, or it was deleted meanwhile.
+            Busy: there is no room for it.
+            Timeout: it took too long.
+        """
+        files, state = self.files, request_state()
+
+        def size(_: threading.Event) -> int:
+            return files.get(file, state.key).bytes
+
+        def content(_: threading.Event) -> bytes:
+            return b"".join(files.content(file, state.key))
+
+        wanted = await self._within_time(size, discard=_nothing)
+        if state.body is not None:
+            state.body.hold_file(wanted)
+        found = await self._within_time(content, discard=_nothing)
+        if len(found) != wanted:
+            raise NotFound("The file was deleted while it was read.")
+        return found
 
     def check_on(self) -> None:
         """Check that the service takes jobs.
@@ -241,10 +266,10 @@ class Jobs:
     async def _within_time(
         self, make: Callable[[threading.Event], T], *, discard: Callable[[T], object]
     ) -> T:
-        """Store something in a thread; if its caller gives up or is late, it is not kept.
+        """Store or fetch something in a thread; if its caller gives up or is late, it is not kept.
 
         Args:
-            make: stores it, unless the event is set.
+            make: does it, unless the event is set.
             discard: deletes it.
         """
         abandoned, making = threading.Event(), None
@@ -271,6 +296,10 @@ class Jobs:
         except RuntimeError:  # the service is ending
             with suppress(JobsUnavailable):
                 work()
+
+
+def _nothing(_: object) -> None:
+    """Keep what was only looked up."""
 
 
 def _checked(job: str) -> str:

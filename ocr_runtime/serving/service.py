@@ -16,7 +16,7 @@ import bentoml
 
 from ocr_runtime.serving import job_addresses, logs, openapi, startup, web_page
 from ocr_runtime.serving.answers import Answer
-from ocr_runtime.serving.compatible.contracts import Contracts, switched_on
+from ocr_runtime.serving.compatible.contracts import CONTRACTS, Contracts, switched_on
 from ocr_runtime.serving.compatible.reader import Reader
 from ocr_runtime.serving.endpoints import ENDPOINTS, Endpoint
 from ocr_runtime.serving.jobs import Jobs
@@ -86,7 +86,9 @@ class RapidOCRService:
 
 service: bentoml.Service = RapidOCRService  # the decorator has made it one
 contracts = Contracts(switched_on(settings))
-jobs = Jobs(settings, (*ENDPOINTS, *contracts.outputs), worker=bentoml.get_current_service)
+# Another replica, or this one before it was restarted, may answer contracts that this one does not.
+written = (*ENDPOINTS, *Contracts(CONTRACTS).outputs)
+jobs = Jobs(settings, written, worker=bentoml.get_current_service)
 reader = Reader(settings, jobs, worker=bentoml.get_current_service)
 service.mount_asgi_app(job_addresses.app(jobs, ENDPOINTS))
 service.mount_asgi_app(openapi.app(ENDPOINTS, keys=bool(settings.keys)))

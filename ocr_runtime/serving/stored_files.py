@@ -21,8 +21,8 @@ from ocr_runtime.serving.job_database import (
     Database,
     add_chunk,
     held_bytes,
+    some_of,
 )
-from ocr_runtime.serving.job_store import EXPIRED_AT_ONCE
 from ocr_runtime.settings import Settings
 
 _KIND = "file"
@@ -77,7 +77,7 @@ class StoredFiles:
         file = secrets.token_hex(16)
         with self._database.transaction() as connection:
             self._check_room(connection, caller, len(data))
-            values = {
+            values: dict[str, Any] = {
                 "id": file,
                 "owner": owner,
                 "caller": caller,
@@ -88,7 +88,9 @@ class StoredFiles:
             connection.execute(sa.insert(FILES).values(values))
             for position, start in enumerate(range(0, len(data), CHUNK_BYTES)):
                 add_chunk(connection, file, _KIND, position, data[start : start + CHUNK_BYTES])
-        return self.get(file, owner)
+        return StoredFile(
+            id=file, name=values["name"], bytes=values["bytes"], created=values["created"]
+        )
 
     def get(self, file: str, owner: str) -> StoredFile:
         """Look a file up.
@@ -124,11 +126,12 @@ class StoredFiles:
             _forget(connection, [file])
 
     def expire(self) -> int:
-        """Forget files that are old enough, at most `EXPIRED_AT_ONCE`; return how many."""
+        """Forget some of the files that are old enough; return how many."""
         with self._database.transaction() as connection:
-            old = sa.select(FILES.c.id).where(FILES.c.created < self._oldest(connection))
-            some = old.limit(EXPIRED_AT_ONCE).with_for_update(skip_locked=True)
-            files = list(connection.scalars(some))
+            old = sa.select(FILES.c.id, FILES.c.bytes).where(
+                FILES.c.created < self._oldest(connection)
+            )
+            files = some_of(connection, old)
             _forget(connection, files)
         return len(files)
 

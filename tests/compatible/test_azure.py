@@ -210,6 +210,10 @@ def test_the_address_of_the_result_is_as_the_caller_sees_the_service(compatible)
         r"/analyzeResults/[0-9a-f]{32}\?api-version=2024-11-30",
         accepted.headers["Operation-Location"],
     )
+    arabic = "2024-11-30".translate({ord(digit): 0x660 + int(digit) for digit in "0123456789"})
+    accepted = analyze(compatible, page_bytes("line.png"), **{"api-version": arabic})
+    known = accepted.headers["Operation-Location"]
+    assert known.endswith("?api-version=2024-11-30")
     odd = analyze(compatible, page_bytes("line.png"), headers={"Host": "[::1"})
     assert odd.headers["Operation-Location"].startswith("http://[::1/documentintelligence/")
 

@@ -1,14 +1,18 @@
 """What all contracts of other services have in common."""
 
+import time
 from typing import get_args
 
 import pytest
 import requests
+from conftest import TRUTH, page_bytes
 from documentation import table
-from serving import ROOT
+from serving import ROOT, serving
 
 from ocr_runtime.serving.compatible.contracts import CONTRACTS, Contracts, switched_on
 from ocr_runtime.serving.endpoints import ENDPOINTS
+from ocr_runtime.serving.job_database import Database
+from ocr_runtime.serving.job_store import JobStore
 from ocr_runtime.settings import Contract, Settings
 
 ADDRESSES = [(contract, address) for contract in CONTRACTS for address in contract.addresses]
@@ -59,3 +63,24 @@ def test_the_documentation_names_each_contract_and_address():
     assert [row[0].strip("`") for row in table(page, f"`{names[0]}`")] == names
     for _, address in ADDRESSES:
         assert f"`{address.method} {address.path}`" in page
+
+
+@pytest.mark.slow
+def test_a_job_is_read_by_a_worker_that_does_not_answer_its_contract(tmp_path):
+    settings = Settings(jobs_dir=tmp_path / "jobs")
+    database = Database(settings)
+    job = JobStore(database, settings).create(
+        owner="",
+        caller="",
+        output="docling-file",
+        options={"formats": ["text"]},
+        numbers=[1],
+        data=page_bytes("line.png"),
+    )
+    database.close()
+    with serving(tmp_path, OCR_JOBS_DIR=str(settings.jobs_dir)) as server:
+        while (state := server.get(f"/jobs/{job}").json()["state"]) in ("queued", "running"):
+            time.sleep(0.1)
+        assert state == "done"
+        found = server.get(f"/jobs/{job}/result").json()["document"]["text_content"]
+        assert found.splitlines() == TRUTH["line.png"]

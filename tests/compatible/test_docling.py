@@ -1,6 +1,7 @@
 """docling-serve, with written requests; `test_docling_refused.py` has the wrong ones."""
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import requests
 from conftest import KEY, TRUTH, page_bytes
 from docling_requests import TWO_PAGES, ended, post, post_json, source, timed
 from pdfs import LINE, drawn, text_page, with_page
+from serving import serving
 
 pytestmark = pytest.mark.slow
 
@@ -250,3 +252,17 @@ def test_the_key_is_sent_in_a_header(compatible_keyed):
 
 def test_no_request_has_left_a_traceback_in_the_log(compatible):
     assert "Traceback" not in compatible.log()
+
+
+def test_a_task_is_not_asked_for_any_longer_when_the_caller_has_hung_up(tmp_path):
+    jobs = {"OCR_JOBS_DIR": str(tmp_path / "jobs"), "OCR_THREADS": "1"}
+    with serving(tmp_path, OCR_COMPATIBLE="docling", **jobs) as server:
+        many = drawn(*[lambda pdf: text_page(pdf, 1)] * 100)
+        task = post(server, many, later=True, force_ocr="true").json()["task_id"]
+        with pytest.raises(requests.Timeout):
+            requests.get(f"{server.url}/v1/status/poll/{task}?wait=60", timeout=0.5)
+        while "/v1/status/poll" not in server.log():
+            time.sleep(0.05)
+        (line,) = [each for each in server.log().splitlines() if "/v1/status/poll" in each]
+        assert "status=200" not in line
+        requests.delete(f"{server.url}/jobs/{task}", timeout=60)

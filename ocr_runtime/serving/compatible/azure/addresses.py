@@ -41,7 +41,7 @@ from ocr_runtime.settings import Settings
 
 _MODELS = "/documentintelligence/documentModels/{modelId}"
 _RESULT = f"{_MODELS}/analyzeResults/{{resultId}}"
-_VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(-preview)?")
+_VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(-preview)?", re.ASCII)
 _LATEST = "2024-11-30"
 _POLL = {"Retry-After": "1"}
 """After how many seconds to ask again; its clients wait for 30 if they are not told."""

@@ -79,6 +79,7 @@ async def _source_later(request: Request, reader: Reader) -> Response:
 
 async def _poll(request: Request, reader: Reader) -> Response:
     """Say how far a task is; with `wait`, not before it has ended or so many seconds are over."""
+    await whole_body(request)  # so that it is noticed if the caller hangs up
     seconds = min(_seconds(request.query_params.get("wait", "")), reader.settings.timeout_seconds)
     deadline = time.monotonic() + seconds
     pause, longest = _LOOK_SECONDS

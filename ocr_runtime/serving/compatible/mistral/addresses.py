@@ -69,6 +69,9 @@ def _write(
     yield f"],{json.dumps(end)[1:]}"
 
 
+_LARGEST_WITHOUT_FILE = 64 << 10
+"""Bytes of a request that is parsed at once, to see whether it names a file, in a millisecond."""
+
 _OCR = Endpoint(
     name="mistral",
     summary="Read the pages of a document as Mistral's OCR does.",
@@ -82,7 +85,9 @@ _OCR = Endpoint(
 
 
 async def _ocr(request: Request, reader: Reader) -> Response:
-    parse = functools.partial(_parse, await whole_body(request), reader)
+    body = await whole_body(request)
+    file = await _stored_file(body, reader)
+    parse = functools.partial(_parse, body, file)
     try:
         response: Response = await reader.read(_OCR, parse)
     except (InvalidOption, TooManyPages) as exc:
@@ -90,10 +95,33 @@ async def _ocr(request: Request, reader: Reader) -> Response:
     return response
 
 
-def _parse(body: bytes, reader: Reader) -> ParsedForm:
+async def _stored_file(body: bytes, reader: Reader) -> bytes | None:
+    """Fetch the file that was sent before, if a request names one.
+
+    It is small then. Others, which hold a document in base64, are parsed in the pool.
+    """
+    if len(body) > _LARGEST_WITHOUT_FILE:
+        return None
+    document = json_object(body).get("document")
+    if not isinstance(document, dict):
+        return None
+    for url in _urls(document).values():
+        file = files.id_in(url)
+        return await files.read(file, reader) if file else None
+    file = document.get("file_id")
+    return None if file is None else await files.read(file, reader)
+
+
+def _parse(body: bytes, stored: bytes | None) -> ParsedForm:
+    """Make the fields of a document.
+
+    Args:
+        body: of the request.
+        stored: the file that it names.
+    """
     content = json_object(body)
     return file_form(
-        _file(content.get("document"), reader),
+        _sent_file(content.get("document")) if stored is None else stored,
         _MISSING,
         pages=_pages(content.get("pages")),
         model=content.get("model") or None,
@@ -101,24 +129,33 @@ def _parse(body: bytes, reader: Reader) -> ParsedForm:
     )
 
 
-def _file(document: object, reader: Reader) -> bytes:
-    """Return the bytes of the document that is meant.
+def _sent_file(document: object) -> bytes:
+    """Return the bytes of a document that the request itself holds.
 
     Raises:
-        OCRError: it cannot be told, or had.
+        OCRError: there is none.
     """
     if not isinstance(document, dict):
         raise MissingImage(_MISSING)
+    for field, url in _urls(document).items():
+        return decoded(url, field)
+    if document.get("file_id") is not None:
+        raise InvalidOption(
+            f"A request that names a file must be smaller than {_LARGEST_WITHOUT_FILE >> 10} KiB."
+        )
+    raise MissingImage(_MISSING)
+
+
+def _urls(document: dict[str, Any]) -> dict[str, object]:
+    """The URL of a document by its field, if it has one."""
+    found = {}
     for field in ("document_url", "image_url"):
         url = document.get(field)
         if isinstance(url, dict):
             url = url.get("url")
         if url is not None:
-            file = files.id_in(url)
-            return files.read(file, reader) if file else decoded(url, field)
-    if document.get("file_id") is not None:
-        return files.read(document["file_id"], reader)
-    raise MissingImage(_MISSING)
+            found[field] = url
+    return found
 
 
 def _pages(pages: object) -> str | None:

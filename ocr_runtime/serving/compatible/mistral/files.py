@@ -26,6 +26,7 @@ from ocr_runtime.serving.state import request_state
 from ocr_runtime.serving.stored_files import StoredFile
 
 _ID = re.compile(r"[0-9a-f]{32}")
+_LONGEST_URL = 2048
 _OWN_URL = re.compile(r"https?://[^\s?#]*/v1/files/([^/?#\s]+)/content(\?.*)?")
 
 
@@ -34,18 +35,21 @@ def id_in(url: object) -> str | None:
 
     Which host it names does not matter, since nothing is fetched from there.
     """
-    found = _OWN_URL.fullmatch(url) if isinstance(url, str) else None
+    if not isinstance(url, str) or len(url) > _LONGEST_URL:
+        return None
+    found = _OWN_URL.fullmatch(url)
     return found[1] if found else None
 
 
-def read(file: object, reader: Reader) -> bytes:
-    """Return the bytes of a file; to be called in a thread.
+async def read(file: object, reader: Reader) -> bytes:
+    """Return the bytes of a file.
 
     Raises:
         JobsOff: no files are stored.
         NotFound: there is none with this id, or it is another's.
+        Busy, Timeout: see `Jobs.fetch`.
     """
-    return b"".join(reader.jobs.files.content(_checked(file), request_state().key))
+    return await reader.jobs.fetch(_checked(file))
 
 
 async def _send(request: Request, reader: Reader) -> Response:
