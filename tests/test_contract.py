@@ -509,6 +509,13 @@ def test_an_unsupported_media_type(content_type, server):
     assert_error(response, 415, "unsupported_media_type")
 
 
+def test_a_body_that_is_no_page_is_named_for_what_it_looks_like(server):
+    office = b"PK\3\4 a document of a word processor"  # as `curl -T` sends it
+    response = requests.put(f"{server.url}/markdown", data=office, timeout=60)
+    assert_error(response, 415, "unsupported_media_type")
+    assert response.json()["error"].endswith("It looks like a ZIP archive or an Office document.")
+
+
 @pytest.mark.parametrize("method", ["POST", "PUT"])
 @pytest.mark.parametrize(
     "content_type",

@@ -17,6 +17,7 @@ from python_multipart import FormParser
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 
+from ocr_runtime.documents.kinds import guess
 from ocr_runtime.documents.opening import is_file
 from ocr_runtime.errors import AmbiguousImage, MalformedRequest, UnsupportedMediaType
 
@@ -125,8 +126,8 @@ def parse(
         form = READERS[kind](body, parameters, names)
     else:
         raise UnsupportedMediaType(
-            f"Send the fields as one of: {', '.join(READERS)}; or a file itself, as image/*, "
-            "application/pdf or application/octet-stream."
+            f"Send the fields as one of: {', '.join(READERS)}; or a PDF or an image itself, as "
+            f"image/*, application/pdf or application/octet-stream.{guess(body)}"
         )
     return ParsedForm(form.fields, (*form.ignored, *dict(query)))
 
