@@ -15,11 +15,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ocr_runtime.documents.document import Document
-from ocr_runtime.errors import OCRError
+from ocr_runtime.errors import OCRError, TooManyPages
 from ocr_runtime.outputs import markdown
 from ocr_runtime.reading.page import Page, UnreadPage
 from ocr_runtime.serving.bodies import whole_body
-from ocr_runtime.serving.compatible.contract import Address, Contract
+from ocr_runtime.serving.compatible.contract import SENTENCES, Address, Contract
 from ocr_runtime.serving.compatible.reader import Reader
 from ocr_runtime.serving.compatible.sent_file import file_form
 from ocr_runtime.serving.endpoints import Endpoint
@@ -112,8 +112,11 @@ def _refusal(error: OCRError) -> Response:
     return JSONResponse({"detail": str(error)}, status_code=error.status, headers=error.headers)
 
 
+_TOO_MANY_PAGES = "The document has more pages than are read at once."
+
 CONTRACT = Contract(
     name="open-webui",
     addresses=(Address(method="PUT", path="/process", handle=_process, output=_PAGES),),
     refusal=_refusal,
+    sentences={**SENTENCES, TooManyPages: _TOO_MANY_PAGES},
 )

@@ -89,5 +89,6 @@ CONTRACT = Contract(
         ),
     ),
     refusal=_refusal,
+    sentences={},  # ours fit, since our fields pages and password are read
     key_schemes=("token",),  # as PaddlePaddle's own service takes it
 )
