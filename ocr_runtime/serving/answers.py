@@ -36,9 +36,10 @@ _END: Final = object()
 _GRACE_SECONDS = 10.0
 """After its deadline a request still sends what it has: which pages were not read."""
 
+_NO_TIME = "There was no time left for this page"
 _LATE = (
-    "There was no time left for this page: ask for fewer pages at once, with the option pages, or "
-    "send the document as a job (POST /jobs)."
+    f"{_NO_TIME}: ask for fewer pages at once, with the option pages, or send the document as a "
+    "job (POST /jobs)."
 )
 
 
@@ -197,14 +198,16 @@ class Answer:
 
     def _is_late(self, error: Exception) -> bool:
         """Whether an answer that is sent as a whole cannot be had in time."""
-        return isinstance(error, Timeout) and not self._endpoint.streamed
+        keeps = self._endpoint.streamed or self._endpoint.keeps_late_pages
+        return isinstance(error, Timeout) and not keeps
 
     def _check_deadline(self) -> None:
         """Skip what is left of a document at the deadline; the pool ends a single page itself."""
         if self._closed:
             raise Timeout
         if len(self._numbers) > 1 and time.monotonic() > self._deadline:
-            raise Timeout(_LATE)
+            own = request_state().refusal is None
+            raise Timeout(_LATE if own else f"{_NO_TIME}.")  # other contracts have no such option
 
 
 class _Stream(StreamingResponse):
