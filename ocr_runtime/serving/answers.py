@@ -121,7 +121,7 @@ class Answer:
         return self._endpoint.media_type_for(len(self._numbers))
 
     async def _next(self, *, started: bool) -> list[Any]:
-        """Compute the next part, or all parts if there is one page; none after the last."""
+        """Compute the next part, or all that are left at the end; none after the last."""
         while True:
             seconds = max(0.0, self._deadline - time.monotonic()) + started * _GRACE_SECONDS
             with metrics.queued() as begun:
@@ -131,7 +131,7 @@ class Answer:
                     self._grant = grant
                     try:
                         some = list(itertools.islice(self._parts, 1))
-                        return some + list(self._parts) if len(self._numbers) == 1 else some
+                        return some + list(self._parts) if self._ends_now() else some
                     finally:
                         if self._closed:
                             self._parts.close()
@@ -143,6 +143,11 @@ class Answer:
                 except Busy:  # gave way to another caller; what was read so far is not lost
                     if not started:
                         raise
+
+    def _ends_now(self) -> bool:
+        """Whether what is left is no work: there is one page, or no time to read another one."""
+        late = self._endpoint.keeps_late_pages and time.monotonic() > self._deadline
+        return len(self._numbers) == 1 or late
 
     def _close(self) -> None:
         """Close the document, now or, where a step is being computed, at its end."""
