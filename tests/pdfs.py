@@ -54,6 +54,19 @@ def changed(data: bytes, change: Callable[[pikepdf.Pdf], Any], **options: Any) -
         return buffer.getvalue()
 
 
+def in_ascii(data: bytes) -> bytes:
+    """The PDF with nothing in it but ASCII: no compressed streams, no binary comment."""
+    plain = changed(
+        data,
+        lambda _: None,
+        compress_streams=False,
+        stream_decode_level=pikepdf.StreamDecodeLevel.generalized,
+        object_stream_mode=pikepdf.ObjectStreamMode.disable,
+    )
+    start, comment, rest = plain.split(b"\n", 2)
+    return b"\n".join([start, b"%" * len(comment), rest])
+
+
 def with_page(data: bytes, **entries: Any) -> bytes:
     """The PDF with entries of its first page set."""
 

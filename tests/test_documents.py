@@ -7,11 +7,13 @@ import struct
 import numpy as np
 import pytest
 from conftest import bgr, encoded
+from pdfs import drawn, in_ascii, text_page
 from PIL import Image
 
 from ocr_runtime.documents import tiff
 from ocr_runtime.documents.document import Document, Limits
 from ocr_runtime.documents.images import FORMATS, decode
+from ocr_runtime.documents.kinds import is_text
 from ocr_runtime.documents.opening import open_document
 from ocr_runtime.documents.page_numbers import select
 from ocr_runtime.errors import (
@@ -297,3 +299,12 @@ def test_the_density_of_a_page_is_told_where_the_file_states_it(kind, stated, dp
 def test_the_density_of_a_turned_page_is_that_across_the_upright_one(latin):
     data = encoded(latin, "TIFF", tiffinfo={274: 6}, dpi=(204, 98))
     assert opened(data).page(1).dpi == 98
+
+
+def test_a_pdf_in_ascii_is_no_text():
+    pdf = in_ascii(drawn(text_page))
+    assert pdf.isascii()
+    files = (pdf, b"\r\n " + pdf, encoded(Image.new("RGB", (9, 9))))
+    assert [is_text(file) for file in files] == [False, False, False]
+    texts = (b"a letter", b"a letter about %PDF-1.7", b" " * 2000 + b"%PDF-1.7")
+    assert [is_text(text) for text in texts] == [True, True, True]

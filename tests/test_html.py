@@ -16,6 +16,12 @@ def write(*pages):
     return html.document("A <file> & more", "".join(written))
 
 
+def test_number_signs_at_the_end_of_a_heading_are_seen():
+    for heading in ("Lot #", "Lot ##", "C#", "# Lot # #", "Lot \\ #"):
+        written = write(page(block(heading, size=44), PROSE))
+        assert f"<h1>{heading}</h1>" in written
+
+
 def test_headings_paragraphs_lists_and_tables_are_elements():
     prose = ("The harbour lies below the old town, and every morning " * 6).rstrip()
     first = page(

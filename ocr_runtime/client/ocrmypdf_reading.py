@@ -13,7 +13,7 @@ import logging
 import os
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any
 
@@ -47,7 +47,7 @@ class Place:
     """
 
     address: str | None = None
-    key: str = ""
+    key: str = field(default="", repr=False)
     retries: int = _RETRIES
     cores: int | None = None
 

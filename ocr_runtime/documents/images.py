@@ -50,7 +50,7 @@ Image.MAX_IMAGE_PIXELS = None  # our own limit is checked on the header, before 
 logging.getLogger("PIL").setLevel(logging.CRITICAL)
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
-_NOT_ACCEPTED = f"This is not an image in one of the accepted formats: {ACCEPTED}."
+NOT_ACCEPTED = f"This is not an image in one of the accepted formats: {ACCEPTED}."
 _SIGNATURES = (
     jpeg.SIGNATURE,
     png.SIGNATURE,
@@ -171,7 +171,7 @@ def refusing(data: bytes) -> Iterator[None]:
     except UnidentifiedImageError as exc:
         if is_image(data):
             raise UnsupportedImage from exc
-        raise UnknownFormat(_NOT_ACCEPTED + guess(data)) from exc
+        raise UnknownFormat(NOT_ACCEPTED + guess(data)) from exc
     except Exception as exc:  # Pillow raises a dozen unrelated kinds on damaged data (scripts/fuzz)
         raise UnsupportedImage from exc
 

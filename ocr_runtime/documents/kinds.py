@@ -1,4 +1,4 @@
-"""The bytes of a file that is not accepted -> what it seems to be."""
+"""The bytes of a file -> whether it is text, or what it seems to be if it is not accepted."""
 
 import re
 
@@ -17,6 +17,22 @@ _OTHER_KINDS = {
 
 PDF = _OTHER_KINDS["a PDF"]
 """Matches the start of a PDF, which may have other bytes before it."""
+
+
+_PRINTABLE = bytes(range(32, 127)) + b"\t\r\n"
+_MOST_SPACE = 1024
+"""How many bytes are looked at for the start of a PDF after whitespace."""
+
+
+def is_text(data: bytes) -> bool:
+    """Whether bytes are printable ASCII alone, as no image is, and no PDF starts here.
+
+    A PDF may be ASCII throughout, with its streams encoded so. Text that quotes the start of a PDF
+    further on is text.
+    """
+    if data.translate(None, _PRINTABLE):
+        return False
+    return not data[:_MOST_SPACE].lstrip().startswith(b"%PDF-")
 
 
 def guess(data: bytes) -> str:

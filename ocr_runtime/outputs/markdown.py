@@ -18,6 +18,9 @@ _MARKUP = re.compile(r"[\\`*_\[\]<>~$]|&(?=#?\w+;)")
 _AT_START = re.compile(r"(?P<number>\d{1,9}(?=[.)](?:\s|$)))|(?=[#+=|:-])")
 """What makes a line a heading, list, table or rule; quotes and fences are in `_MARKUP`."""
 
+_CLOSING = re.compile(r"(?<!\S)(?=#+$)")
+"""In front of number signs that end a heading, which are not seen unless they are escaped."""
+
 _BREAK = "\\\n"
 """A line break within a paragraph."""
 
@@ -50,7 +53,8 @@ def write(page: Page | UnreadPage, blocks: Iterable[Iterable[Element]]) -> str:
 
 def _element(element: Element) -> str:
     if isinstance(element, Heading):
-        return f"{'#' * element.level} {_escaped(element.text)}"
+        text = _CLOSING.sub(r"\\", _escaped(element.text))
+        return f"{'#' * element.level} {text}"
     if isinstance(element, Table):
         return _table(element.rows)
     if isinstance(element, Item):

@@ -36,9 +36,10 @@ _END: Final = object()
 _GRACE_SECONDS = 10.0
 """After its deadline a request still sends what it has: which pages were not read."""
 
+_NO_TIME = "There was no time left for this page"
 _LATE = (
-    "There was no time left for this page: ask for fewer pages at once, with the option pages, or "
-    "send the document as a job (POST /jobs)."
+    f"{_NO_TIME}: ask for fewer pages at once, with the option pages, or send the document as a "
+    "job (POST /jobs)."
 )
 
 
@@ -120,7 +121,7 @@ class Answer:
         return self._endpoint.media_type_for(len(self._numbers))
 
     async def _next(self, *, started: bool) -> list[Any]:
-        """Compute the next part, or all parts if there is one page; none after the last."""
+        """Compute the next part, or all that are left at the end; none after the last."""
         while True:
             seconds = max(0.0, self._deadline - time.monotonic()) + started * _GRACE_SECONDS
             with metrics.queued() as begun:
@@ -130,7 +131,7 @@ class Answer:
                     self._grant = grant
                     try:
                         some = list(itertools.islice(self._parts, 1))
-                        return some + list(self._parts) if len(self._numbers) == 1 else some
+                        return some + list(self._parts) if self._ends_now() else some
                     finally:
                         if self._closed:
                             self._parts.close()
@@ -142,6 +143,11 @@ class Answer:
                 except Busy:  # gave way to another caller; what was read so far is not lost
                     if not started:
                         raise
+
+    def _ends_now(self) -> bool:
+        """Whether what is left is no work: there is one page, or no time to read another one."""
+        late = self._endpoint.keeps_late_pages and time.monotonic() > self._deadline
+        return len(self._numbers) == 1 or late
 
     def _close(self) -> None:
         """Close the document, now or, where a step is being computed, at its end."""
@@ -197,14 +203,16 @@ class Answer:
 
     def _is_late(self, error: Exception) -> bool:
         """Whether an answer that is sent as a whole cannot be had in time."""
-        return isinstance(error, Timeout) and not self._endpoint.streamed
+        keeps = self._endpoint.streamed or self._endpoint.keeps_late_pages
+        return isinstance(error, Timeout) and not keeps
 
     def _check_deadline(self) -> None:
         """Skip what is left of a document at the deadline; the pool ends a single page itself."""
         if self._closed:
             raise Timeout
         if len(self._numbers) > 1 and time.monotonic() > self._deadline:
-            raise Timeout(_LATE)
+            own = request_state().refusal is None
+            raise Timeout(_LATE if own else f"{_NO_TIME}.")  # other contracts have no such option
 
 
 class _Stream(StreamingResponse):

@@ -63,6 +63,8 @@ class Endpoint:
             next one, and so on, since each part is computed as a task of its own in the pool.
         reading: reading options that the output needs, whatever the caller asks for.
         streamed: whether the parts are sent as they are made; otherwise all at the end.
+        keeps_late_pages: whether an answer that is not streamed says at the deadline which pages
+            were not read, and holds the others; otherwise there is no answer then.
     """
 
     name: str
@@ -77,6 +79,7 @@ class Endpoint:
     write: Write
     reading: Mapping[str, Any] = field(default_factory=dict)
     streamed: bool = True
+    keeps_late_pages: bool = False
 
     @property
     def route(self) -> str:

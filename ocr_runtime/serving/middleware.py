@@ -65,12 +65,13 @@ def install_middleware(
     service.mount_asgi_app(metrics.app())
     service.mount_asgi_app(negotiation.app(by_media_type))
     bodies = Bodies(most_bytes=settings.max_body_mb << 20, most_seconds=settings.timeout_seconds)
+    slashed = (*by_route, negotiation.ROUTE, job_addresses.POSTED, *contracts.fixed_paths)
     layers: list[tuple[Any, dict[str, Any]]] = [
-        (TrailingSlash, {"routes": (*by_route, negotiation.ROUTE, job_addresses.POSTED)}),
+        (TrailingSlash, {"routes": slashed}),
         (PutAsPost, {"routes": (*by_route, negotiation.ROUTE, job_addresses.POSTED)}),
         (negotiation.ReadAs, {"routes": by_media_type}),
         (CrossOrigin, {"origins": settings.cors_origins}),
-        (metrics.Traffic, {"paths": by_route}),
+        (metrics.Traffic, {"paths": (*by_route, *contracts.reading_paths)}),
         (RequestContext, {"endpoints": by_route, "contracts": contracts}),
         (RequestLog, {}),
         (Outcomes, {}),

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ocr_runtime.documents.images import ACCEPTED
+from ocr_runtime.documents.kinds import is_text
 from ocr_runtime.errors import (
     AmbiguousImage,
     InvalidBase64,
@@ -74,7 +75,7 @@ def _file(
         return data
     if not isinstance(data, bytes):
         raise _not_a_file(str(data), request)
-    if not data.translate(None, _PRINTABLE):  # no format of images consists of text alone
+    if is_text(data):
         raise _not_a_file(data.decode("ascii"), request)
     return data
 
@@ -99,7 +100,6 @@ _SENTENCES = {
     ),
 }
 
-_PRINTABLE = bytes(range(32, 127)) + b"\t\r\n"
 _URL = re.compile(r"\s*(?!data:)[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _FILE_NAME = re.compile(r"[^\r\n]{0,4095}\.\w{1,5}\s*|[~.]{0,2}[/\\][^\r\n]{0,4095}")
 _BASE64 = re.compile(r"\s*(data:[^,]{0,256};base64,[\s\S]*|[A-Za-z0-9+/_-]{64}[A-Za-z0-9+/_=\s-]*)")

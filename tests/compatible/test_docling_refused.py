@@ -154,14 +154,17 @@ def test_files_that_cannot_be_read_are_refused_as_open_webui_shows_it(compatible
 def test_without_jobs_a_task_is_refused_with_the_setting_that_is_missing():
     settings = Settings.from_environ({})
     reader = Reader(settings, Jobs(settings, (), worker=Mock()), worker=Mock())
-    later = [address for address in CONTRACT.addresses if address.later]
+    later = [each for each in CONTRACT.addresses if each.path.endswith("/async")]
     assert len(later) == 2
     for address in later:
         with pytest.raises(JobsOff) as error:
             asyncio.run(address.handle(Request({"type": "http", "headers": []}), reader))
-        refusal = CONTRACT.refusal(error.value)
-        detail = "This service takes no jobs: its operator has not set OCR_JOBS_DIR."
-        assert (refusal.status_code, json.loads(bytes(refusal.body))) == (404, {"detail": detail})
+        refusal = CONTRACT.refuse(error.value)
+        assert refusal.status_code == 404
+        assert json.loads(bytes(refusal.body)) == {
+            "detail": "This service keeps no files and no results: its operator has not set "
+            "OCR_JOBS_DIR."
+        }
 
 
 def test_no_request_has_left_a_traceback_in_the_log(compatible):

@@ -162,7 +162,7 @@ def test_a_file_belongs_to_its_key(compatible_keyed):
 @slow
 def test_without_a_store_files_are_refused_and_data_urls_are_read(tmp_path):
     with serving(tmp_path, OCR_COMPATIBLE="azure,mistral") as server:
-        off = "This service takes no jobs: its operator has not set OCR_JOBS_DIR."
+        off = "This service keeps no files and no results: its operator has not set OCR_JOBS_DIR."
         assert error(send(server)) == (404, "jobs_off", off)
         document = {"type": "file", "file_id": "0" * 32}
         assert error(ocr(server, document)) == (404, "jobs_off", off)

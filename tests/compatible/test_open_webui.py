@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import requests
 from conftest import KEY, TRUTH, page_bytes
-from pdfs import drawn, text_page
+from pdfs import LINE, drawn, in_ascii, text_page
 from serving import Server
 
 pytestmark = pytest.mark.slow
@@ -32,6 +32,12 @@ def metadata(source: str, page: int, total: int) -> dict[str, Any]:
     }
 
 
+TWO_ENTRIES = [
+    {"page_content": "The first. The first.\n", "metadata": metadata("two.pdf", 1, 2)},
+    {"page_content": f"{LINE}\n", "metadata": metadata("two.pdf", 2, 2)},
+]
+
+
 def test_a_page_is_one_document(compatible):
     answer = process(compatible, page_bytes("line.png"), "a%20line%20%E5%AD%97.png")
     (line,) = TRUTH["line.png"]
@@ -43,13 +49,14 @@ def test_a_page_is_one_document(compatible):
 
 
 def test_each_page_is_a_document_in_markdown(compatible):
-    assert process(compatible, TWO_PAGES, "two.pdf").json() == [
-        {"page_content": "The first. The first.\n", "metadata": metadata("two.pdf", 1, 2)},
-        {
-            "page_content": "The quick brown fox jumps over the lazy dog, 0123456789.\n",
-            "metadata": metadata("two.pdf", 2, 2),
-        },
-    ]
+    assert process(compatible, TWO_PAGES, "two.pdf").json() == TWO_ENTRIES
+
+
+def test_a_pdf_in_ascii_is_read_here_and_at_our_own_addresses(compatible):
+    pdf = in_ascii(TWO_PAGES)
+    assert process(compatible, pdf, "two.pdf").json() == TWO_ENTRIES
+    own = requests.post(f"{compatible.url}/text", files={"file": pdf}, timeout=60)
+    assert own.text == requests.post(f"{compatible.url}/text", data=TWO_PAGES, timeout=60).text
 
 
 def test_a_file_without_text_has_it_read_by_open_webui_itself(compatible):

@@ -15,6 +15,7 @@ import requests
 from conftest import KEY, TRUTH, page_bytes
 from serving import Server
 
+from ocr_runtime.documents.images import ACCEPTED
 from ocr_runtime.serving.compatible.umi_ocr.options import options
 from ocr_runtime.settings import Settings
 
@@ -22,6 +23,8 @@ pytestmark = pytest.mark.slow
 
 IMAGE = page_bytes("line.png")
 TABLE = page_bytes("table.png")
+AREA = [[9, 9], [0, 0]]
+"""An area in which nothing is."""
 
 
 def base64_of(image: bytes) -> str:
@@ -96,7 +99,9 @@ def test_a_parser_says_in_which_order_lines_come_and_what_ends_them(compatible):
 def test_lines_in_an_ignored_area_are_left_out(compatible):
     left_out = read(compatible, IMAGE, tbpu_ignoreArea=[[[0, 0], [300, 64]]])
     assert left_out == (101, "No text was found in the image.")
-    code, (line,) = read(compatible, IMAGE, tbpu_ignoreArea=[[[0, 0], [100, 64]], [[9, 9], [0, 0]]])
+    code, (line,) = read(compatible, IMAGE, tbpu_ignoreArea=[[[0, 0], [100, 64]], AREA])
+    assert (code, line["text"]) == (100, TRUTH["line.png"][0])
+    code, (line,) = read(compatible, IMAGE, tbpu_ignoreArea=[AREA] * 100)
     assert (code, line["text"]) == (100, TRUTH["line.png"][0])
 
 
@@ -131,7 +136,7 @@ def test_the_default_of_the_configuration_is_listed(tmp_path):
         assert options(Settings.from_environ(environ))["ocr.cls"]["default"] is default
 
 
-WORD = base64_of(b"PK\3\4 a document of a word processor")
+NO_IMAGE = f"This is not an image in one of the accepted formats: {ACCEPTED}."
 PARSER = (
     "tbpu.parser must be multi_para, multi_line, multi_none, single_para, single_line, "
     "single_none or none."
@@ -156,7 +161,8 @@ AREAS = "tbpu.ignoreArea must be a list of areas, each [[x1, y1], [x2, y2]]."
             300,
             "base64 holds a URL. URLs are never fetched: send the file itself.",
         ),
-        ({"base64": WORD}, 301, None),
+        ({"base64": base64_of(b"\xff no image")}, 301, NO_IMAGE),
+        ({"base64": base64_of(b"text in place of an image")}, 301, NO_IMAGE),
         ({"base64": base64_of(IMAGE[:200])}, 301, "The image is damaged or truncated."),
         ({"base64": "a", "options": []}, 803, "options must be an object."),
         ({"base64": "a", "options": {"ocr.cls": 1}}, 804, "ocr.cls must be true or false."),
@@ -168,6 +174,11 @@ AREAS = "tbpu.ignoreArea must be a list of areas, each [[x1, y1], [x2, y2]]."
             "data.format must be dict or text.",
         ),
         ({"base64": "a", "options": {"tbpu.ignoreArea": {}}}, 804, AREAS),
+        (
+            {"base64": "a", "options": {"tbpu.ignoreArea": [AREA] * 101}},
+            804,
+            "tbpu.ignoreArea must be at most 100 areas.",
+        ),
         ({"base64": "a", "options": {"tbpu.ignoreArea": [[[0, 0], [1]]]}}, 804, AREAS),
         ({"base64": "a", "options": {"tbpu.ignoreArea": [[[0, 0], [1, True]]]}}, 804, AREAS),
         ({"base64": "a", "options": {"tbpu.ignoreArea": [[[0, 0], [1, math.nan]]]}}, 804, AREAS),

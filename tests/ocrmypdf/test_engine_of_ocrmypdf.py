@@ -187,3 +187,8 @@ def test_languages_are_those_of_which_no_letter_is_missing():
     assert len(latin) == len(set(ALPHABETS) - {"Greek", "Vietnamese", "Yoruba"}) + 1  # English
     assert RapidOCREngine.languages(OPTIONS) >= {"eng", "deu", "jpn", "chi_sim", "chi_tra"}
     assert not RapidOCREngine.languages(OPTIONS) & {"ell", "vie", "yor", "rus", "kor", "ara"}
+
+
+def test_the_key_of_a_service_is_not_shown_with_its_place():
+    place = Place(address="http://localhost", key="a secret")
+    assert repr(place) == "Place(address='http://localhost', retries=5, cores=None)"

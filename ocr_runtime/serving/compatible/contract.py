@@ -4,19 +4,27 @@
                     request --handle--> answer, with the help of `Reader`
     OCRError --refusal--> an error as that service words it
 
-A contract is one module of this folder, which ends with its `Contract`; `contracts.py` lists them.
+A contract is one module of this folder, or a folder whose `addresses.py` has its addresses; that
+module ends with its `Contract`. `contracts.py` lists them.
 """
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ocr_runtime.errors import OCRError
+from ocr_runtime.errors import JobsOff, OCRError, PasswordRequired
 from ocr_runtime.serving.compatible.reader import Reader
 from ocr_runtime.serving.endpoints import Endpoint
+
+SENTENCES: Mapping[type[OCRError], str] = {
+    JobsOff: "This service keeps no files and no results: its operator has not set OCR_JOBS_DIR.",
+    PasswordRequired: "The PDF is encrypted, and there is no field for its password here: send it "
+    "decrypted.",
+}
+"""Those of contracts that have neither our jobs nor a password."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +35,8 @@ class Address:
         method: of HTTP.
         path: as Starlette's routes have it, such as "/v1/result/{id}".
         handle: answers a request. An `OCRError` that it raises is worded by the contract.
-        output: writes what is answered, where the address reads a document.
-        later: whether a job reads it, so that the request need not be admitted to the pool.
+        output: writes what is answered, where a document is read while the caller waits, so that
+            the request has to be admitted to the pool.
         claims: of an address at which our own service answers too, whether the JSON of a body is
             meant for this contract.
     """
@@ -37,7 +45,6 @@ class Address:
     path: str
     handle: Callable[[Request, Reader], Awaitable[Response]]
     output: Endpoint | None = None
-    later: bool = False
     claims: Callable[[bytes], bool] | None = None
 
 
@@ -48,7 +55,9 @@ class Contract:
     Args:
         name: in the setting `OCR_COMPATIBLE`.
         addresses: all that are answered.
-        refusal: words an error as that service does.
+        refusal: writes an error as that service does; `refuse` calls it.
+        sentences: of errors whose own ones name what the contract does not have, such as an option.
+        outputs: that its jobs write.
         key_headers: in which its callers send their API key, besides `Authorization: Bearer` and
             `X-API-Key`.
         key_schemes: with which its callers send their API key in `Authorization`, besides
@@ -58,5 +67,14 @@ class Contract:
     name: str
     addresses: tuple[Address, ...]
     refusal: Callable[[OCRError], Response]
+    sentences: Mapping[type[OCRError], str] = field(default_factory=lambda: SENTENCES)
+    outputs: tuple[Endpoint, ...] = ()
     key_headers: tuple[str, ...] = ()
     key_schemes: tuple[str, ...] = ()
+
+    def refuse(self, error: OCRError) -> Response:
+        """Answer with an error, in the words that fit the contract."""
+        sentence = self.sentences.get(type(error))
+        if sentence is not None:
+            error = type(error)(sentence, headers=error.headers)
+        return self.refusal(error)

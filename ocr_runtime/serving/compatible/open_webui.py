@@ -7,7 +7,6 @@ https://github.com/open-webui/open-webui.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 from urllib.parse import unquote
 
 from pydantic import BaseModel, RootModel
@@ -15,11 +14,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ocr_runtime.documents.document import Document
-from ocr_runtime.errors import OCRError
+from ocr_runtime.errors import OCRError, TooManyPages
 from ocr_runtime.outputs import markdown
 from ocr_runtime.reading.page import Page, UnreadPage
 from ocr_runtime.serving.bodies import whole_body
-from ocr_runtime.serving.compatible.contract import Address, Contract
+from ocr_runtime.serving.compatible.contract import SENTENCES, Address, Contract
 from ocr_runtime.serving.compatible.reader import Reader
 from ocr_runtime.serving.compatible.sent_file import file_form
 from ocr_runtime.serving.endpoints import Endpoint
@@ -68,7 +67,8 @@ def _write(
     document: Document,
     options: RequestOptions,
     _settings: Settings,
-) -> Iterator[Any]:
+) -> Iterator[str]:
+    """Write the JSON of the pages; nothing if there is no text on any."""
     entries = []
     for page, text in markdown.by_page(pages):
         metadata = Metadata(
@@ -79,7 +79,8 @@ def _write(
         )
         entries.append(Entry(page_content=text, metadata=metadata))
         yield ""
-    yield Entries(entries)
+    if any(entry.page_content.strip() for entry in entries):
+        yield (Entries(entries) if len(entries) > 1 else entries[0]).model_dump_json()
 
 
 _PAGES = Endpoint(
@@ -91,6 +92,7 @@ _PAGES = Endpoint(
     example=[],
     write=_write,
     streamed=False,
+    keeps_late_pages=True,
 )
 
 
@@ -101,19 +103,21 @@ async def _process(request: Request, reader: Reader) -> Response:
     def parse() -> ParsedForm:
         return file_form(body, "Send the file as the body.", filename=name)
 
-    entries = (await reader.read(_PAGES, parse)).root
-    if not any(entry.page_content.strip() for entry in entries):
+    response: Response = await reader.read(_PAGES, parse)
+    if not response.body:
         return JSONResponse({"detail": NO_TEXT}, status_code=422)
-    content = [entry.model_dump() for entry in entries]
-    return JSONResponse(content if len(content) > 1 else content[0])
+    return response
 
 
 def _refusal(error: OCRError) -> Response:
     return JSONResponse({"detail": str(error)}, status_code=error.status, headers=error.headers)
 
 
+_TOO_MANY_PAGES = "The document has more pages than are read at once."
+
 CONTRACT = Contract(
     name="open-webui",
     addresses=(Address(method="PUT", path="/process", handle=_process, output=_PAGES),),
     refusal=_refusal,
+    sentences={**SENTENCES, TooManyPages: _TOO_MANY_PAGES},
 )

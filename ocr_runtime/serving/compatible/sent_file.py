@@ -6,12 +6,11 @@ Errors name the fields of that contract, in which the caller looks for them.
 import re
 
 from ocr_runtime.documents.base64_text import from_base64
-from ocr_runtime.documents.images import ACCEPTED
-from ocr_runtime.documents.kinds import guess
-from ocr_runtime.errors import InvalidBase64, MissingImage, UnsupportedDocument
+from ocr_runtime.documents.images import ACCEPTED, NOT_ACCEPTED
+from ocr_runtime.documents.kinds import guess, is_text
+from ocr_runtime.errors import InvalidBase64, MissingImage, UnsupportedDocument, UnsupportedImage
 from ocr_runtime.serving.forms import ParsedForm
 
-_TEXT = bytes(range(32, 127)) + b"\t\r\n"
 _URL = re.compile(r"\s*(?!data:)[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 
 
@@ -28,11 +27,13 @@ def file_form(
 
     Raises:
         MissingImage: the file is empty.
-        UnsupportedDocument: it is text.
+        UnsupportedImage, UnsupportedDocument: it is text.
     """
     if not data:
         raise MissingImage(missing)
-    if not data.translate(None, _TEXT):  # neither a PDF nor an image consists of text alone
+    if is_text(data):
+        if field == "image_file":
+            raise UnsupportedImage(f"{NOT_ACCEPTED}{guess(data)}")
         raise UnsupportedDocument(
             "This is neither a PDF nor an image in one of the accepted formats: "
             f"{ACCEPTED}.{guess(data)}"

@@ -18,9 +18,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from ocr_runtime import __version__
-from ocr_runtime.errors import InvalidOption, JobNotFound, JobUnfinished, OCRError
+from ocr_runtime.errors import InvalidOption, JobNotFound, JobUnfinished, OCRError, TooManyPages
 from ocr_runtime.serving.bodies import whole_body
-from ocr_runtime.serving.compatible.contract import Address, Contract
+from ocr_runtime.serving.compatible.contract import SENTENCES, Address, Contract
 from ocr_runtime.serving.compatible.docling import answer, form
 from ocr_runtime.serving.compatible.reader import Reader
 from ocr_runtime.serving.endpoints import Endpoint
@@ -176,17 +176,21 @@ def _refusal(error: OCRError) -> Response:
     return JSONResponse({"detail": sentence}, status_code=status, headers=error.headers)
 
 
+_TOO_MANY_PAGES = "The document has too many pages: ask for some of them with page_range."
+
 CONTRACT = Contract(
     name="docling",
     addresses=(
         Address(method="POST", path="/v1/convert/file", handle=_file, output=answer.FILE),
         Address(method="POST", path="/v1/convert/source", handle=_source, output=answer.SOURCE),
-        Address(method="POST", path="/v1/convert/file/async", handle=_file_later, later=True),
-        Address(method="POST", path="/v1/convert/source/async", handle=_source_later, later=True),
+        Address(method="POST", path="/v1/convert/file/async", handle=_file_later),
+        Address(method="POST", path="/v1/convert/source/async", handle=_source_later),
         Address(method="GET", path="/v1/status/poll/{id}", handle=_poll),
         Address(method="GET", path="/v1/result/{id}", handle=_result),
         Address(method="GET", path="/health", handle=_health),
         Address(method="GET", path="/version", handle=_version),
     ),
     refusal=_refusal,
+    sentences={**SENTENCES, TooManyPages: _TOO_MANY_PAGES},
+    outputs=(answer.FILE, answer.SOURCE),
 )

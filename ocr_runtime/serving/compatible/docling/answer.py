@@ -168,6 +168,7 @@ def _endpoint(name: str) -> Endpoint:
         example="",
         write=_write,
         streamed=False,
+        keeps_late_pages=True,
     )
 
 

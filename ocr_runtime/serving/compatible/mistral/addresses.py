@@ -81,6 +81,7 @@ _OCR = Endpoint(
     example="",
     write=_write,
     streamed=False,
+    keeps_late_pages=True,
 )
 
 

@@ -23,7 +23,7 @@ from ocr_runtime.serving.compatible.reader import Reader
 from ocr_runtime.serving.endpoints import Endpoint
 from ocr_runtime.serving.state import request_state
 
-_FILE_FIELD = re.compile(rb'"file"\s*:')
+_FILE_FIELD = re.compile(rb'"file"\s{0,100}:')
 _OUR_FIELDS = (b'"image_data"', b'"image_file"')
 
 _OCR = Endpoint(
@@ -89,5 +89,6 @@ CONTRACT = Contract(
         ),
     ),
     refusal=_refusal,
+    sentences={},  # ours fit, since our fields pages and password are read
     key_schemes=("token",),  # as PaddlePaddle's own service takes it
 )

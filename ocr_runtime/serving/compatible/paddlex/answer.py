@@ -10,7 +10,6 @@ left out here too.
 
 import base64
 import html
-import itertools
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
@@ -72,9 +71,8 @@ def write_layout(
     no_images = isinstance(options, Options) and options.markdown_images is False
 
     def results() -> Iterator[tuple[Size, BaseModel]]:
-        some, same = itertools.tee(_scaled(pages, document))
-        both = zip(markdown.by_page(some), elements.by_page(same), strict=True)
-        for (page, text), (_, blocks) in both:
+        for page, blocks in elements.by_page(_scaled(pages, document)):
+            text = markdown.write(page, blocks)
             lines, size = _lines(page, options), _size(page)
             picture_of = _picture(page, lines, document, options)
             yield (

@@ -26,6 +26,8 @@ PARSERS = {
     "single_none": "One column, no line breaks",
     "none": "As the lines were found",
 }
+MOST_AREAS = 100
+"""Each line is compared with each area."""
 _FORMATS = {"dict": "Lines with their positions", "text": "Plain text"}
 
 
@@ -92,6 +94,8 @@ def checked(given: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
                 raise InvalidOption(f"{name} must be {', '.join(others)} or {last}.")
         if option["type"] == "var" and not (isinstance(value, list) and all(map(_is_area, value))):
             raise InvalidOption(f"{name} must be a list of areas, each [[x1, y1], [x2, y2]].")
+        if option["type"] == "var" and len(value) > MOST_AREAS:
+            raise InvalidOption(f"{name} must be at most {MOST_AREAS} areas.")
     return found
 
 
