@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ from ocr_runtime.reading.page import Line, ReadingOptions
 from ocr_runtime.settings import Settings
 
 collect_ignore = [] if "IMAGE" in os.environ else ["e2e/test_image.py"]  # see scripts/image
+
+# A shell ignores Ctrl-C for what runs in the background; the programs that tests start would, too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 DATA = Path(__file__).parent / "data"
 TRUTH: dict[str, list[str]] = json.loads((DATA / "truth.json").read_text())
