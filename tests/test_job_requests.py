@@ -2,6 +2,8 @@
 
 import asyncio
 import threading
+from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, Never
 
 import pytest
@@ -67,15 +69,24 @@ def no_worker() -> Never:
     raise AssertionError("jobs are made without one")
 
 
-@pytest.mark.parametrize("way", ["late", "gone"])
-def test_no_job_is_left_of_a_request_that_nobody_waits_for(held, way, tmp_path):
-    settings = Settings(jobs_dir=tmp_path, timeout_seconds=0.5 if way == "late" else 60)
+def rows_left(
+    folder: Path, way: str, held: Held, ask: Callable[[Jobs], Awaitable[object]], *tables: sa.Table
+) -> int:
+    """Count what is stored of a request whose caller gives up while its work is held.
+
+    Args:
+        folder: of the jobs.
+        way: in which the caller gives up: "late" or "gone".
+        held: what is done for the request.
+        ask: sends it.
+        tables: whose rows are counted.
+    """
+    settings = Settings(jobs_dir=folder, timeout_seconds=0.5 if way == "late" else 60)
     jobs = Jobs(settings, ENDPOINTS, worker=no_worker)
-    addresses = JobAddresses(jobs, ENDPOINTS)
 
     async def scenario() -> None:
         begin_request(RequestState("id", query=(("output", "text"),)))
-        answer = asyncio.create_task(addresses.create(Request()))
+        answer = asyncio.ensure_future(ask(jobs))
         await asyncio.to_thread(held.begun.wait, 30)
         if way == "gone":
             answer.cancel()
@@ -88,9 +99,18 @@ def test_no_job_is_left_of_a_request_that_nobody_waits_for(held, way, tmp_path):
     jobs.close()
     database = Database(settings)
     with database.transaction() as connection:
-        for table in (JOBS, CHUNKS):
-            assert connection.scalar(sa.select(sa.func.count()).select_from(table)) == 0
+        counts = [sa.select(sa.func.count()).select_from(table) for table in tables]
+        left = sum(connection.scalar(count) for count in counts)
     database.close()
+    return left
+
+
+@pytest.mark.parametrize("way", ["late", "gone"])
+def test_no_job_is_left_of_a_request_that_nobody_waits_for(held, way, tmp_path):
+    def ask(jobs: Jobs) -> Awaitable[object]:
+        return JobAddresses(jobs, ENDPOINTS).create(Request())
+
+    assert rows_left(tmp_path, way, held, ask, JOBS, CHUNKS) == 0
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
@@ -98,27 +118,11 @@ def test_no_job_is_left_of_a_request_that_nobody_waits_for(held, way, tmp_path):
 def test_no_file_is_left_of_a_request_that_nobody_waits_for(way, when, tmp_path, monkeypatch):
     held = Held(StoredFiles.add, when)
     monkeypatch.setattr(StoredFiles, "add", held.method())
-    settings = Settings(jobs_dir=tmp_path, timeout_seconds=0.5 if way == "late" else 60)
-    jobs = Jobs(settings, ENDPOINTS, worker=no_worker)
 
-    async def scenario() -> None:
-        begin_request(RequestState("id"))
-        keeping = asyncio.create_task(jobs.keep(lambda: ("a.pdf", b"a file")))
-        await asyncio.to_thread(held.begun.wait, 30)
-        if way == "gone":
-            keeping.cancel()
-        with pytest.raises(Timeout if way == "late" else asyncio.CancelledError):
-            await keeping
-        held.go_on.set()
+    def ask(jobs: Jobs) -> Awaitable[object]:
+        return jobs.keep(lambda: ("a.pdf", b"a file"))
 
-    asyncio.run(scenario())
-    jobs._threads._executor.shutdown()
-    jobs.close()
-    database = Database(settings)
-    with database.transaction() as connection:
-        for table in (FILES, CHUNKS):
-            assert connection.scalar(sa.select(sa.func.count()).select_from(table)) == 0
-    database.close()
+    assert rows_left(tmp_path, way, held, ask, FILES, CHUNKS) == 0
 
 
 def test_a_job_is_made_for_who_waits(tmp_path):
