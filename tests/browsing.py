@@ -112,7 +112,7 @@ def visit(browser: Browser, server: Server, *, host: str = "", **options: Any) -
     visited.page.on("dialog", dismiss)
     # Playwright asks the browser to report file choosers without waiting for it, so a key that
     # is pressed right then may come first; with a listener from the start they are reported.
-    visited.page.on("filechooser", lambda chooser: None)
+    visited.page.on("filechooser", lambda _: None)
     visited.page.goto(url + "/")
     visited.page.wait_for_selector("[data-ready]")
     try:
