@@ -7,6 +7,7 @@ The service takes the place of this process. On Windows, where that cannot be, i
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -86,11 +87,11 @@ def command(*, host: str | None, port: int | None, more: Sequence[str]) -> list[
 def run_as_child(given: Sequence[str], environ: Mapping[str, str]) -> int:
     """Run a command in a child process; return its exit code.
 
-    Ctrl-C reaches the child as well, which then ends; so this process goes on waiting.
+    Ctrl-C reaches the child as well, which then ends; so it does nothing here. A KeyboardInterrupt
+    could cut off `wait` just when it has been told the exit code, which then is lost.
     """
-    with subprocess.Popen(given, env=environ) as child:  # noqa: S603
-        while True:
-            try:
-                return child.wait()
-            except KeyboardInterrupt:
-                continue
+    before = signal.signal(signal.SIGINT, lambda *_: None)  # not inherited, unlike SIG_IGN
+    try:
+        return subprocess.call(given, env=environ)  # noqa: S603
+    finally:
+        signal.signal(signal.SIGINT, before)
