@@ -52,12 +52,15 @@ class Address:
 
 
 @contextlib.contextmanager
-def addressed(url: str | None) -> Iterator[Address]:
-    """Start the service with its default settings, unless an address is given."""
+def addressed(url: str | None, profile: str) -> Iterator[Address]:
+    """Start the service with its default settings but for the profile, unless there is a URL."""
     if url:
         yield Address(url)
         return
-    with tempfile.TemporaryDirectory() as folder, serving(Path(folder)) as server:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        serving(Path(folder), OCR_PROFILE=profile) as server,
+    ):
         yield Address(server.url, server.process.pid, Path(folder) / "server.log")
 
 
@@ -142,9 +145,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--address", help="of a service that runs; else one is started")
+    parser.add_argument("--profile", default="standard", help="of the service that is started")
     parser.add_argument("--write", action="store_true", help="replace the report in docs/")
     arguments = parser.parse_args()
-    with addressed(arguments.address) as address:
+    with addressed(arguments.address, arguments.profile) as address:
         found = asyncio.run(soak(address, arguments.minutes))
     print(table(found))
     for sentence in found.wrong[:5]:
