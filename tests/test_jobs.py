@@ -136,9 +136,11 @@ def test_a_job_of_several_pages_may_write_a_zip(server):
     assert result.content == answer.content
 
 
-def test_a_file_may_be_the_body(server):
+@pytest.mark.parametrize("how", ["body", "form"])
+def test_options_may_stand_in_the_address(how, server):
+    sent = {"data": tiff(2)} if how == "body" else {"files": {"file": tiff(2)}}
     url = f"{server.url}/jobs?output=text&pages=1"
-    job = made(requests.put(url, data=tiff(2), headers=KEY, timeout=60))
+    job = made(requests.post(url, headers=KEY, timeout=60, **sent))
     assert ended(server, job)["pages"] == 1
 
 

@@ -93,6 +93,27 @@ def test_a_file_part_has_three_names(name, server):
     assert "x-ocr-ignored" not in answer.headers
 
 
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"files": {"file": LINE}},
+        {"files": {"file": LINE}, "data": {"use_det": "0"}},
+        {"data": {"data": base64.b64encode(LINE)}},
+        {"json": {"data": base64.b64encode(LINE).decode()}},
+    ],
+)
+def test_options_may_stand_in_the_address_beside_a_form(form, server):
+    def answer(query):
+        return requests.post(f"{server.url}/text?{query}", **form, timeout=60)
+
+    assert "pages asks for 9" in assert_error(answer("pages=9"), 400, "invalid_option")
+    assert answer("pages=1&lang=ch").headers["x-ocr-ignored"] == "lang"
+    assert answer("pages=1&data=aGk=&lang=ch").headers["x-ocr-ignored"] == "data, lang"
+    if "use_det" in form.get("data", ()):
+        twice = answer("use_det=1")
+        assert "use_det was sent more than once" in assert_error(twice, 400, "malformed_request")
+
+
 @pytest.mark.parametrize("name", ["data", "image_data"])
 @pytest.mark.parametrize("how", ["data", "json"])
 def test_base64_has_two_names(name, how, server):

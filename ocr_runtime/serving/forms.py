@@ -4,6 +4,8 @@ multipart/form-data                 the file as bytes, all other fields as text
 application/x-www-form-urlencoded   all fields as text
 application/json                    the values as JSON gives them
 image/*, application/pdf, other     the body is the file, the fields are query parameters
+
+Of a form, too, options may be query parameters where the endpoint says so.
 """
 
 import json
@@ -75,12 +77,14 @@ class Names:
         text: the field that holds a file as base64.
         verbatim: the fields whose values are taken as they are; of others, the quotes of JSON are
             taken away.
+        in_query: whether options may be query parameters beside a form; else those are ignored.
     """
 
     fields: Mapping[str, str]
     file: str
     text: str
     verbatim: Collection[str] = ()
+    in_query: bool = False
 
     def read(self, name: str, value: bytes | str) -> bytes | str:
         """Return the value of a field of a form: bytes of a file as they are, others as text."""
@@ -106,21 +110,20 @@ def parse(
         content_type: the header of the request.
         body: as it was sent.
         names: of the fields that the endpoint knows; all others are only named in the result.
-        query: the parameters of the address; read only if the body itself is the file.
+        query: the parameters of the address. Options are read from them if the body itself is the
+            file, or if `names` says so; files never.
 
     Raises:
         UnsupportedMediaType: `content_type` is none of the three, nor that of a file.
         MalformedRequest: the body is not what `content_type` says, or it repeats an option.
         AmbiguousImage: the body repeats a file.
     """
-    query = list(query)
     media_type, parameters = parse_options_header(content_type)
     kind = media_type.strip().decode("latin-1")
-    if _is_file(kind, body):
-        return _unique(
-            [(names.file, body), *((n, v) for n, v in query if n not in _files(names))], names
-        )
-    if not kind and not body:
+    is_the_file = _is_file(kind, body)
+    if is_the_file:
+        form = ParsedForm({names.file: body})
+    elif not kind and not body:
         form = ParsedForm({})
     elif kind in READERS:
         form = READERS[kind](body, parameters, names)
@@ -129,7 +132,15 @@ def parse(
             f"Send the fields as one of: {', '.join(READERS)}; or a PDF or an image itself, as "
             f"image/*, application/pdf or application/octet-stream.{guess(body)}"
         )
-    return ParsedForm(form.fields, (*form.ignored, *dict(query)))
+    options, ignored = [], list(form.ignored)
+    for name, value in query:
+        is_file = names.fields.get(name) in (names.file, names.text)
+        if not is_file and (is_the_file or names.in_query):
+            options.append((name, value))
+        else:
+            ignored.append(name)
+    both = _unique([*form.fields.items(), *options], names)
+    return ParsedForm(both.fields, tuple(dict.fromkeys([*ignored, *both.ignored])))
 
 
 def _is_file(kind: str, body: bytes) -> bool:
@@ -143,10 +154,6 @@ def _is_file(kind: str, body: bytes) -> bool:
 
 
 _FILE_KINDS = ("application/pdf", "application/octet-stream")
-
-
-def _files(names: Names) -> set[str]:
-    return {name for name, field in names.fields.items() if field in (names.file, names.text)}
 
 
 def multipart_parts(content_type: str, body: bytes) -> list[Part]:

@@ -143,12 +143,14 @@ class Request(RequestOptions):
         file_field, text_field: names of the fields that hold the file: its bytes, its base64.
         synonyms: other names of fields.
         options: the model of all other fields.
+        options_in_query: whether those may also be query parameters beside a form.
     """
 
     file_field: ClassVar[str]
     text_field: ClassVar[str]
     synonyms: ClassVar[Mapping[str, str]] = {}
     options: ClassVar[type[RequestOptions]]
+    options_in_query: ClassVar[bool] = True
 
     @classmethod
     def names(cls) -> Names:
@@ -159,6 +161,7 @@ class Request(RequestOptions):
             file=cls.file_field,
             text=cls.text_field,
             verbatim=("password",),
+            in_query=cls.options_in_query,
         )
 
 
@@ -178,6 +181,7 @@ class OCRRequest(Request, Image):
     file_field = "image_file"
     text_field = "image_data"
     options = RequestOptions
+    options_in_query = False  # the original ignores them, and its callers may send some
 
 
 class DocumentRequest(DocumentOptions, Request, File):
