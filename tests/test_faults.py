@@ -118,8 +118,12 @@ def test_a_taken_port_stops_the_start_and_is_named():
         started = subprocess.run(
             command, cwd=ROOT, env=clean_environ(), capture_output=True, text=True, check=False
         )
-    assert started.returncode != 0
+    assert started.returncode == 1
     assert f"Could not bind 127.0.0.1:{port}" in started.stdout
+    assert started.stderr == (
+        "rapidocr: Address already in use. Choose another port, as by --port 3001, or address, by "
+        "--host.\n"
+    )
 
 
 NOWHERE_TO_WRITE = """

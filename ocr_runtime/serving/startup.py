@@ -3,11 +3,13 @@
 Settings --check--> the start goes on, or ends with one line that says why
 """
 
+import errno
 import logging
 import os
 import subprocess
 import sys
 from pathlib import Path
+from types import TracebackType
 
 from ocr_runtime.errors import JobsUnavailable
 from ocr_runtime.serving import access
@@ -23,7 +25,7 @@ def check(settings: Settings, *, folder: Path) -> None:
     """End the process if the operator's models cannot be used; warn if anybody may call.
 
     Loading a model does not give all its memory back, so the models are tried in a process of
-    their own.
+    their own. BentoML opens the port after this; if that fails, one line will say so.
 
     Args:
         settings: of the service.
@@ -39,6 +41,27 @@ def check(settings: Settings, *, folder: Path) -> None:
     if settings.jobs:
         _check_jobs(settings)
     access.warn_if_open(settings.keys)
+    sys.excepthook = _excepthook
+
+
+_NO_PORT = (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES)
+
+
+def _excepthook(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """Say in one line that the port cannot be opened, and show anything else as Python does.
+
+    The address is in the line before: "Could not bind HOST:PORT", by BentoML's process manager.
+    """
+    if isinstance(error, OSError) and error.errno in _NO_PORT:
+        print(  # noqa: T201
+            f"rapidocr: {error.strerror}. Choose another port, as by --port 3001, or address, by "
+            "--host.",
+            file=sys.stderr,
+        )
+    else:
+        sys.__excepthook__(kind, error, trace)
 
 
 def _check_jobs(settings: Settings) -> None:
