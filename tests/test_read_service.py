@@ -1,5 +1,7 @@
 """`rapidocr-bento read` with services that refuse or fail, and with web servers."""
 
+import asyncio
+import io
 import re
 import signal
 import sqlite3
@@ -13,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, Thread
 
 import pytest
 import requests
+from client_batches import over_http
 from command_line import (
     READ,
     TREE,
@@ -24,9 +27,11 @@ from command_line import (
     outputs,
     rapidocr_bento,
 )
-from conftest import DATA, TRUTH
+from conftest import DATA, TRUTH, page_bytes
 from PIL import Image
 from serving import ROOT, free_port, serving
+
+from ocr_runtime.client import over_http as over_http_module
 
 pytestmark = pytest.mark.slow
 
@@ -225,6 +230,20 @@ def test_what_passes_is_tried_again(plan, server):
         ended.stdout == rapidocr_bento("read", DATA / "table.png", "--address", server.url).stdout
     )
     assert len(handler.seen) == len(plan) + 1
+
+
+@pytest.mark.parametrize(
+    ("plan", "why"),
+    [([503, 503], "The service answered 503."), (["drop", "drop"], "Server disconnected")],
+)
+def test_what_takes_long_to_pass_is_said_once(plan, why, server, monkeypatch, capsys):
+    monkeypatch.setattr(over_http_module, "_SILENT_SECONDS", 0.0)
+    handler = type("Planned", (Proxy,), {"upstream": server.url, "plan": [*plan], "seen": []})
+    with listening(handler) as address:
+        reader = over_http(address, timeout_seconds=60, retries=2)
+        asyncio.run(reader.read(page_bytes("line.png"), io.BytesIO()))
+    (told,) = capsys.readouterr().err.splitlines()
+    assert told.startswith(f"{address} is asked again and again: {why}")
 
 
 def test_what_does_not_pass_is_given_up_and_tried_by_the_next_run(server, tmp_path):

@@ -22,6 +22,7 @@ import httpx
 
 from ocr_runtime.client.as_job import read_as_job
 from ocr_runtime.client.errors import FileFailed, RunEnded, UsageError
+from ocr_runtime.client.messages import say
 from ocr_runtime.client.readers import Reading, write
 from ocr_runtime.client.sources import without_secrets
 from ocr_runtime.client.unread import unread_pages
@@ -36,6 +37,8 @@ _MOST_WAIT_SECONDS = 120.0
 """Longest `Retry-After` that is waited for."""
 _PATIENCE_SECONDS = 1200.0
 """How long a file is refused before it is given up."""
+_SILENT_SECONDS = 10.0
+"""How long a request is sent again and again before that is said."""
 _NOT_ANSWERED = range(3, 11)
 """Files in a row without an answer, after which the run ends: as many as are sent at once, but more
 than the two that may each end a worker of the service."""
@@ -90,6 +93,7 @@ class OverHTTP:
         self._fields = dict(fields)
         self._retries = retries
         self._unanswered = 0
+        self._has_told = False
         self._client = httpx.AsyncClient(
             headers={"X-API-Key": key} if key else {},
             timeout=httpx.Timeout(timeout_seconds, connect=min(10.0, timeout_seconds), pool=None),
@@ -158,13 +162,14 @@ class OverHTTP:
                 lost += 1
                 if lost > self._retries:
                     raise self._no_answer(exc) from exc
-                wait = _backoff(lost)
+                wait, why = _backoff(lost), str(exc) or type(exc).__name__
             else:
                 self._unanswered = 0
                 if response.is_success:
                     window.answered()
                     return response
                 failed = self._failure(response)
+                why = str(failed)
                 if response.status_code in _REFUSED:
                     window.refused(sent)
                     wait = refusal_wait(response.headers.get("Retry-After"))
@@ -175,6 +180,9 @@ class OverHTTP:
                     wait = _backoff(lost)
                 else:
                     raise failed
+            if time.monotonic() + wait - since > _SILENT_SECONDS and not self._has_told:
+                self._has_told = True
+                say(f"{self._address} is asked again and again: {why}")
             await asyncio.sleep(wait)
 
     async def _send(
