@@ -145,15 +145,28 @@ def test_the_memory_of_the_requests_idle_longest_is_released_first(monkeypatch):
     memory, requests = KeptMemory(), [Request() for _ in range(4)]
     first, second, third, large = requests
     for request in (first, second):
-        memory.give(request, 50)
-    assert memory.take(first) == 50  # it runs again, so the second is idle longest
+        memory.give(request, memory.take(request, 50))
+    assert memory.take(first, 10) == 50  # it runs again, so the second is idle longest
     memory.give(first, 50)
-    memory.give(third, 40)
+    memory.give(third, memory.take(third, 40))
     assert [request.released for request in requests] == [0, 1, 0, 0]
-    assert (memory.take(second), memory.take(third)) == (0, 40)  # `third` runs
-    memory.give(large, 101)
-    assert [request.released for request in requests] == [0, 1, 0, 1]
-    assert (memory.take(first), memory.take(large)) == (50, 0)
+    memory.give(large, memory.take(large, 101))
+    assert [request.released for request in requests] == [1, 1, 1, 1]
+
+
+def test_runs_under_way_leave_less_to_be_kept(monkeypatch):
+    monkeypatch.setattr(bfloat16, "KEPT", 100)
+    memory, requests = KeptMemory(), [Request() for _ in range(3)]
+    idle, small, large = requests
+    memory.give(idle, memory.take(idle, 50))
+    memory.take(small, 30)
+    assert idle.released == 0
+    memory.take(large, 60)
+    assert idle.released == 1
+    memory.give(small, 30)  # 60 run
+    assert [request.released for request in requests] == [1, 0, 0]
+    memory.give(idle, memory.take(idle, 20))
+    assert [request.released for request in requests] == [1, 1, 0]
 
 
 @needs_bfloat16

@@ -28,9 +28,9 @@ KERNELS = 4096
 has 40 to 80, in 3 to 10 MB; so this bounds them to about 70 shapes."""
 
 KEPT = 384 << 20
-"""Bytes of memory that OpenVINO may keep of runs that have ended, for the next ones: about those of
-three pages of 960 x 736. On an EPYC detection of 12 images, one after the other, took 1.3 times as
-long with 128 MB as with 512."""
+"""Bytes up to which OpenVINO may keep memory of runs that have ended, for the next ones, counted
+with that of the runs under way: about those of three pages of 960 x 736. On an EPYC detection of
+12 images, one after the other, took 1.3 times as long with 128 MB as with 512."""
 
 NUMBER_BYTES = {"Det": 55, "Rec": 200}
 """Memory of a run for each number in its input, as measured; by section of the configuration."""
@@ -63,29 +63,43 @@ def why_not() -> str:
 
 
 class KeptMemory:
-    """What OpenVINO keeps of runs that have ended, of all models: no more than `KEPT` bytes."""
+    """What OpenVINO holds for the runs of all models.
+
+    Runs under way hold what they need, which their grants bound. Of runs that have ended as much
+    is kept as those leave of `KEPT` bytes.
+    """
 
     def __init__(self) -> None:
         self._idle: dict[Any, int] = {}  # bytes by request; the one that ran last is the last
+        self._running = 0  # bytes
         self._lock = threading.Lock()
 
-    def take(self, request: Any) -> int:
-        """Return the bytes that are kept for a request; until `give` they are not released."""
-        with self._lock:
-            return self._idle.pop(request, 0)
+    def take(self, request: Any, needed: int) -> int:
+        """Make room for a run that needs so many bytes.
 
-    def give(self, request: Any, kept: int) -> None:
-        """Note how many bytes are kept for a request that has run.
-
-        If that alone is more than the bound, they are released; otherwise those of the requests
-        that have been idle longest, as far as needed.
+        Returns:
+            How many bytes the request holds while it runs, for `give`: what is kept for it, if
+            that is more.
         """
         with self._lock:
-            self._idle[request] = kept
-            if kept > KEPT:
+            held = max(needed, self._idle.pop(request, 0))
+            self._running += held
+            self._make_room()
+        return held
+
+    def give(self, request: Any, held: int) -> None:
+        """Keep the bytes that a request holds, which has run, if there is room for them."""
+        with self._lock:
+            self._running -= held
+            self._idle[request] = held
+            if held > KEPT:
                 self._release(request)
-            while sum(self._idle.values()) > KEPT:
-                self._release(next(iter(self._idle)))
+            self._make_room()
+
+    def _make_room(self) -> None:
+        """Release what requests hold that are idle, those that have been longest first."""
+        while self._idle and self._running + sum(self._idle.values()) > KEPT:
+            self._release(next(iter(self._idle)))
 
     def _release(self, request: Any) -> None:
         del self._idle[request]
@@ -125,9 +139,10 @@ class BFloat16Model:
         self._path = path
         self._number_bytes = number_bytes
         self._heights, self._widths = heights_and_widths
+        model = _core().read_model(path)
         self._runners = {
             threads: _Runners(
-                path,
+                model,
                 threads=threads,
                 at_once=max(1, at_once // threads),
                 kept_memory=kept_memory,
@@ -184,14 +199,14 @@ class _Runners:
     idle, while others run.
 
     Args:
-        path: an ONNX file.
+        model: of OpenVINO, not compiled.
         threads: of each run.
         at_once: most runs at the same time; others wait, since the cores are taken.
         kept_memory: one for all models.
     """
 
-    def __init__(self, path: Path, *, threads: int, at_once: int, kept_memory: KeptMemory) -> None:
-        self._model = _core().read_model(path)
+    def __init__(self, model: Any, *, threads: int, at_once: int, kept_memory: KeptMemory) -> None:
+        self._model = model
         self._threads = threads
         self._kept_memory = kept_memory
         self._idle: LifoQueue[Any] = LifoQueue()  # the one that ran last is taken first
@@ -212,12 +227,12 @@ class _Runners:
         try:
             if request is None:
                 request = self._request()
-            kept = max(needed, self._kept_memory.take(request))
+            held = self._kept_memory.take(request, needed)
             try:
                 request.infer({0: Tensor(np.ascontiguousarray(batch), shared_memory=True)})
                 return np.array(request.get_output_tensor(0).data)  # its memory is OpenVINO's
             finally:
-                self._kept_memory.give(request, kept)
+                self._kept_memory.give(request, held)
         finally:
             self._idle.put(request)
 
