@@ -1,6 +1,8 @@
 """Imports point one way, and each foreign library is known where it belongs."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -143,3 +145,9 @@ def test_service_is_an_entry_point_and_no_function_is_longer_than_a_screen():
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 assert node.end_lineno - node.lineno < 50, f"{module}: {node.name}"
+
+
+def test_the_main_process_which_only_watches_the_workers_does_not_load_the_engine():
+    code = "import sys, service; print(*{each.partition('.')[0] for each in sys.modules})"
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True)
+    assert not {"rapidocr", "onnxruntime", "openvino"} & set(ran.stdout.decode().split())

@@ -2,13 +2,16 @@
 
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from ocr_runtime.documents.document import Document
 from ocr_runtime.documents.images import PageImage
-from ocr_runtime.reading.bounded_rapidocr import Stage
-from ocr_runtime.reading.engine import Engine
 from ocr_runtime.reading.page import Page, ReadingOptions
-from ocr_runtime.reading.runtimes import Grant
+
+if TYPE_CHECKING:  # the main process does not load the engine
+    from ocr_runtime.reading.bounded_rapidocr import Stage
+    from ocr_runtime.reading.engine import Engine
+    from ocr_runtime.reading.runtimes import Grant
 
 
 def read_document_page(
@@ -16,9 +19,9 @@ def read_document_page(
     number: int,
     options: ReadingOptions,
     *,
-    engine: Engine,
-    grant: Grant,
-    stage: Stage = lambda _: nullcontext(),
+    engine: "Engine",
+    grant: "Grant",
+    stage: "Stage" = lambda _: nullcontext(),
     decoding: AbstractContextManager[None] | None = None,
 ) -> tuple[PageImage, Page]:
     """Decode or render a page, and read it.

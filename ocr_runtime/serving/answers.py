@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel
 from starlette.responses import Response, StreamingResponse
@@ -19,7 +19,6 @@ from starlette.types import Receive, Scope, Send
 
 from ocr_runtime.documents.document import Document, Limits
 from ocr_runtime.errors import Busy, Timeout
-from ocr_runtime.reading.engine import Engine
 from ocr_runtime.reading.page import Page, ReadingOptions, UnreadPage
 from ocr_runtime.serving import metrics
 from ocr_runtime.serving.endpoints import Endpoint
@@ -30,6 +29,9 @@ from ocr_runtime.serving.pool import Pool
 from ocr_runtime.serving.state import request_state
 from ocr_runtime.serving.validation import validate_request
 from ocr_runtime.settings import Settings
+
+if TYPE_CHECKING:  # the main process does not load the engine
+    from ocr_runtime.reading.engine import Engine
 
 _END: Final = object()
 
@@ -59,7 +61,7 @@ class Answer:
         endpoint: Endpoint,
         parse: Callable[[], ParsedForm],
         *,
-        engine: Engine,
+        engine: "Engine",
         pool: Pool,
         settings: Settings,
     ) -> None:

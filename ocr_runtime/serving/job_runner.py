@@ -6,9 +6,9 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ocr_runtime.errors import JobsUnavailable
-from ocr_runtime.reading.engine import Engine
 from ocr_runtime.reading.page import ReadingOptions
 from ocr_runtime.serving import metrics
 from ocr_runtime.serving.endpoints import Endpoint
@@ -19,6 +19,9 @@ from ocr_runtime.serving.job_work import JobWork
 from ocr_runtime.serving.pool import Pool
 from ocr_runtime.serving.stored_files import StoredFiles
 from ocr_runtime.settings import Settings
+
+if TYPE_CHECKING:  # the main process does not load the engine
+    from ocr_runtime.reading.engine import Engine
 
 logger = logging.getLogger("rapidocr")
 
@@ -73,7 +76,7 @@ class JobRunner:
         self,
         database: Database,
         *,
-        engine: Engine,
+        engine: "Engine",
         pool: Pool,
         settings: Settings,
         endpoints: Iterable[Endpoint],

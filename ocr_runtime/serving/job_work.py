@@ -11,13 +11,12 @@ import logging
 import time
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import replace
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import BaseModel
 
 from ocr_runtime.documents.document import Limits
 from ocr_runtime.errors import Busy, Internal, JobsUnavailable, OCRError
-from ocr_runtime.reading.engine import Engine
 from ocr_runtime.reading.page import ReadingOptions
 from ocr_runtime.serving import metrics
 from ocr_runtime.serving.endpoints import Endpoint
@@ -30,6 +29,9 @@ from ocr_runtime.serving.pages import unread_page
 from ocr_runtime.serving.pool import Pool
 from ocr_runtime.serving.requests import RequestOptions, Sent
 from ocr_runtime.settings import Settings
+
+if TYPE_CHECKING:  # the main process does not load the engine
+    from ocr_runtime.reading.engine import Engine
 
 T = TypeVar("T")
 logger = logging.getLogger("rapidocr")
@@ -75,7 +77,7 @@ class JobWork:
         claim: Claim,
         *,
         queue: JobQueue,
-        engine: Engine,
+        engine: "Engine",
         pool: Pool,
         settings: Settings,
         endpoints: Mapping[str, Endpoint],

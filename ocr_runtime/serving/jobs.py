@@ -14,7 +14,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import Future
 from contextlib import asynccontextmanager, suppress
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from ocr_runtime.documents.base64_text import from_base64
 from ocr_runtime.errors import (
@@ -26,7 +26,6 @@ from ocr_runtime.errors import (
     NotFound,
     Timeout,
 )
-from ocr_runtime.reading.engine import Engine
 from ocr_runtime.serving import metrics
 from ocr_runtime.serving.caller_turns import CallerTurns
 from ocr_runtime.serving.endpoints import Endpoint
@@ -41,6 +40,9 @@ from ocr_runtime.serving.stored_files import StoredFile, StoredFiles
 from ocr_runtime.serving.validation import validate_request
 from ocr_runtime.settings import Settings
 
+if TYPE_CHECKING:  # the main process does not load the engine
+    from ocr_runtime.reading.engine import Engine
+
 T = TypeVar("T")
 _ID = re.compile(r"[0-9a-f]{32}")
 
@@ -48,7 +50,7 @@ _ID = re.compile(r"[0-9a-f]{32}")
 class Worker(Protocol):
     """What a worker of the service reads with."""
 
-    engine: Engine
+    engine: "Engine"
     pool: Pool
 
 

@@ -4,16 +4,18 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from ocr_runtime.documents.document import Document
 from ocr_runtime.errors import InvalidOption, Timeout
-from ocr_runtime.reading.engine import Engine
 from ocr_runtime.reading.page import Page, ReadingOptions, UnreadPage
 from ocr_runtime.serving import metrics
 from ocr_runtime.serving.grants import Grant, Spare
 from ocr_runtime.serving.job_database import Lost
 from ocr_runtime.serving.pages import read_page, unread_page
+
+if TYPE_CHECKING:  # the main process does not load the engine
+    from ocr_runtime.reading.engine import Engine
 
 T = TypeVar("T")
 
@@ -35,7 +37,7 @@ class PageReader:
         document: Document,
         options: ReadingOptions,
         *,
-        engine: Engine,
+        engine: "Engine",
         page_seconds: float,
         job: str,
         only: bool,

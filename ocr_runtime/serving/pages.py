@@ -2,15 +2,18 @@
 
 import logging
 from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
 
 from ocr_runtime.documents.document import Document
 from ocr_runtime.documents.images import PageImage
 from ocr_runtime.errors import Internal, OCRError
 from ocr_runtime.reading.document_pages import read_document_page
-from ocr_runtime.reading.engine import Engine
 from ocr_runtime.reading.page import Page, ReadingOptions, UnreadPage
 from ocr_runtime.serving import metrics
 from ocr_runtime.serving.grants import Grant
+
+if TYPE_CHECKING:  # the main process does not load the engine
+    from ocr_runtime.reading.engine import Engine
 
 logger = logging.getLogger("rapidocr")
 
@@ -20,7 +23,7 @@ def read_page(
     number: int,
     options: ReadingOptions,
     *,
-    engine: Engine,
+    engine: "Engine",
     grant: Grant,
     decoding: AbstractContextManager[None] | None = None,
 ) -> tuple[PageImage, Page]:

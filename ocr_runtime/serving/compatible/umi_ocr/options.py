@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from ocr_runtime.errors import InvalidOption
-from ocr_runtime.reading.configuration import read_configuration
 from ocr_runtime.settings import Settings
 
 CLS, PARSER, IGNORED, FORMAT = "ocr.cls", "tbpu.parser", "tbpu.ignoreArea", "data.format"
@@ -70,6 +69,8 @@ def _cls_by_default(settings: Settings) -> bool:
 
 @functools.cache
 def _cls_in(configuration: Path) -> bool:
+    from ocr_runtime.reading.configuration import read_configuration  # noqa: PLC0415, loads RapidOCR
+
     return bool(read_configuration(configuration).get("Global.use_cls", True))
 
 
