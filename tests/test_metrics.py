@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 
+import psutil
 import pytest
 import requests
 from conftest import page_bytes
@@ -157,7 +158,9 @@ def test_with_tracing_on_each_stage_has_a_span_in_the_callers_trace(collector, t
 
 
 @pytest.mark.parametrize("kind", ["text", "json"])
-def test_log_lines_name_their_trace_only_where_traces_are_exported(kind, collector, tmp_path):
+def test_log_lines_name_their_trace_and_spans_are_made_only_where_traces_are_exported(
+    kind, collector, tmp_path
+):
     address, spans = collector
     trace, span = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
     headers = {"traceparent": f"00-{trace}-{span}-01"}
@@ -166,6 +169,8 @@ def test_log_lines_name_their_trace_only_where_traces_are_exported(kind, collect
         with serving(tmp_path, OCR_LOG_FORMAT=kind, BENTOML_CONFIG_OPTIONS=options) as server:
             asked = requests.post(server.url + "/ocr", headers=headers, timeout=60)
             assert asked.status_code == 400
+            environ = psutil.Process(server.workers()[0]).environ()
+            assert environ.get("OTEL_SDK_DISABLED") == (None if options else "true")
             while options and (trace, "POST /ocr") not in spans:  # sent every 5 seconds
                 time.sleep(0.1)
         (lines[options],) = [line for line in server.log().splitlines() if "/ocr" in line]

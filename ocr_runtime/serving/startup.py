@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 
 from ocr_runtime.errors import JobsUnavailable
-from ocr_runtime.serving import access
+from ocr_runtime.serving import access, metrics
 from ocr_runtime.serving.job_database import Database, cause
 from ocr_runtime.settings import Settings
 
@@ -41,6 +41,7 @@ def check(settings: Settings, *, folder: Path) -> None:
     if settings.jobs:
         _check_jobs(settings)
     access.warn_if_open(settings.keys)
+    metrics.make_no_spans_for_nobody()
     sys.excepthook = _excepthook
 
 
