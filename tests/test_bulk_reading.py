@@ -130,6 +130,7 @@ def test_what_is_not_got_to_is_left(faulty):
     assert rest.left is None
 
 
+@pytest.mark.slow
 def test_a_page_that_ends_the_process_costs_its_own_row(faulty):
     pages = [drawn("Page 1"), drawn("Page 2", CRASH), drawn("Page 3")]
     before = faulty.pid
@@ -139,6 +140,7 @@ def test_a_page_that_ends_the_process_costs_its_own_row(faulty):
     assert seen(read(faulty, png("After it"))) == {1: "After it"}
 
 
+@pytest.mark.slow
 def test_a_page_that_hangs_costs_its_own_row(faulty):
     pages = [drawn("Page 1"), drawn("Page 2", HANG), drawn("Page 3")]
     result = read(faulty, tiff(*pages))
@@ -146,6 +148,7 @@ def test_a_page_that_hangs_costs_its_own_row(faulty):
     assert 3 < result.rows[1]["seconds"] < 30
 
 
+@pytest.mark.slow
 def test_a_file_that_crashes_again_and_again_is_given_up(faulty):
     pages = [drawn("Page 1"), *[drawn("x", CRASH)] * 3, drawn("Page 5"), drawn("Page 6")]
     assert seen(read(faulty, tiff(*pages))) == {
@@ -169,6 +172,7 @@ def test_pages_that_a_file_has_no_more_are_failed_rows(faulty):
     assert seen(result) == dict.fromkeys([2, 3], "unsupported_document")
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_is_replaced(faulty):
     threading.Timer(0.5, os.kill, [faulty.pid, signal.SIGKILL]).start()
     slow = (DATA / "pages/newspaper.png").read_bytes()
@@ -181,6 +185,7 @@ def test_a_process_that_is_killed_is_replaced(faulty):
     assert seen(read(faulty, png("After it"))) == {1: "After it"}
 
 
+@pytest.mark.slow
 def test_a_process_whose_actor_is_gone_reads_no_further_page():
     asked = {"outputs": ["text"], "cores": 1, "text_layer": "auto", "dpi": None}
     data = tiff(*[drawn("Page")] * 500)

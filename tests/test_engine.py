@@ -66,6 +66,7 @@ def each_image(names):
     return pytest.mark.parametrize("name", params)
 
 
+@pytest.mark.slow
 @each_image(TRUTH)
 def test_by_default_the_lines_are_rapidocrs(name, engine, rapidocr):
     page = PAGES[name]
@@ -189,6 +190,7 @@ def test_the_page_and_the_detectors_input_are_bounded(shape, engine, monkeypatch
     assert min(height, width) >= 32
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(736, 736), (50, 1000), (1000, 50), (1500, 72), (40, 60)])
 def test_within_the_bound_the_detectors_input_is_rapidocrs(shape, engine):
     page = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)

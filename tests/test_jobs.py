@@ -144,6 +144,7 @@ def test_options_may_stand_in_the_address(how, server):
     assert ended(server, job)["pages"] == 1
 
 
+@pytest.mark.slow
 def test_more_pages_than_a_request_may_ask_for(server):
     data = tiff(12)
     refused = requests.post(f"{server.url}/text", files={"file": data}, headers=KEY, timeout=60)
@@ -251,6 +252,7 @@ def test_requests_for_jobs_are_counted(server):
     assert "/jobs/0000" not in series
 
 
+@pytest.mark.slow
 def test_jobs_are_counted_by_how_they_end(server):
     def counted() -> list[float]:
         lines = dict(line.rsplit(" ", 1) for line in server.get("/metrics").text.splitlines())
@@ -414,6 +416,7 @@ def test_without_a_folder_there_are_no_jobs(tmp_path):
             assert "OCR_JOBS_DIR" in assert_error(response, 404, "jobs_off")
 
 
+@pytest.mark.slow
 def test_a_folder_that_cannot_be_used_stops_the_start_with_one_line(tmp_path):
     (tmp_path / "file").touch()
     started = subprocess.run(

@@ -249,6 +249,7 @@ def test_bad_input_gets_a_clear_error(case, name, post):
     assert_error(post(name, data, **query), status, code)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("password", ["null", '"quoted"', '"', "geheim"])
 def test_a_password_is_taken_as_it_is_sent(password, server):
     data = encrypted(written(LETTER), user=password)
@@ -261,6 +262,7 @@ def test_a_password_is_taken_as_it_is_sent(password, server):
     assert [LETTER in answer.text for answer in answers] == [True] * 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("password", ["null", '"quoted"', "geheim"])
 def test_a_password_of_bentomls_client_is_the_one_that_it_was_given(password, server):
     """Which sends it as JSON, and no password as null."""

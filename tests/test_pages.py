@@ -54,6 +54,7 @@ def lines_of(page):
     return normal(text.write(page).splitlines())
 
 
+@pytest.mark.slow
 @every_page
 def test_the_angle_of_a_page_is_found(read, name):
     assert read(name).orientation == SAMPLES[name].orientation

@@ -98,6 +98,7 @@ def test_what_is_copied_in_chromium_is_the_text_of_the_page(name, searchable):
     assert copied(data).split() == text.write(read).split()
 
 
+@pytest.mark.slow
 @every_page
 def test_what_poppler_extracts_is_the_text_of_the_page(name, searchable):
     read, data = searchable(name)
