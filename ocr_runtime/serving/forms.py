@@ -5,7 +5,7 @@ application/x-www-form-urlencoded   all fields as text
 application/json                    the values as JSON gives them
 image/*, application/pdf, other     the body is the file, the fields are query parameters
 
-Of a form, too, options may be query parameters where the endpoint says so.
+An endpoint may also take options from the query beside a form; `/ocr` does not.
 """
 
 import json
@@ -120,8 +120,8 @@ def parse(
     """
     media_type, parameters = parse_options_header(content_type)
     kind = media_type.strip().decode("latin-1")
-    is_the_file = _is_file(kind, body)
-    if is_the_file:
+    body_is_file = _is_file(kind, body)
+    if body_is_file:
         form = ParsedForm({names.file: body})
     elif not kind and not body:
         form = ParsedForm({})
@@ -134,8 +134,8 @@ def parse(
         )
     options, ignored = [], list(form.ignored)
     for name, value in query:
-        is_file = names.fields.get(name) in (names.file, names.text)
-        if not is_file and (is_the_file or names.in_query):
+        names_file = names.fields.get(name) in (names.file, names.text)
+        if (body_is_file or names.in_query) and not names_file:
             options.append((name, value))
         else:
             ignored.append(name)
