@@ -131,11 +131,11 @@ for _stage in STAGES:  # zeros from the start, as in `announce`
     _stage_seconds.labels(_stage)
 
 
-def make_no_spans_for_nobody() -> None:
-    """Keep workers that start later from making the spans of each request if nothing exports them.
+def disable_spans_without_exporter() -> None:
+    """Keep workers that start later from making spans if BentoML is not set to export them.
 
-    BentoML has OpenTelemetry make them even so, which is a quarter of the CPU time that it takes to
-    refuse a request. OpenTelemetry looks at this variable when a worker makes its tracer.
+    BentoML makes spans of each request even so. They took a quarter of the CPU time of a request
+    that is refused. OpenTelemetry reads this variable when a worker makes its tracer.
     """
     if not BentoMLContainer.tracing.exporter_type.get():
         os.environ.setdefault("OTEL_SDK_DISABLED", "true")

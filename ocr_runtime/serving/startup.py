@@ -1,4 +1,4 @@
-"""What is checked once, before there are workers.
+"""What the main process does once, before there are workers.
 
 Settings --check--> the start goes on, or ends with one line that says why
 """
@@ -41,14 +41,14 @@ def check(settings: Settings, *, folder: Path) -> None:
     if settings.jobs:
         _check_jobs(settings)
     access.warn_if_open(settings.keys)
-    metrics.make_no_spans_for_nobody()
-    sys.excepthook = _excepthook
+    metrics.disable_spans_without_exporter()
+    sys.excepthook = _show_uncaught
 
 
 _NO_PORT = (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES)
 
 
-def _excepthook(
+def _show_uncaught(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
     """Say in one line that the port cannot be opened, and show anything else as Python does.
