@@ -4,6 +4,7 @@ import logging
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
 
 import cv2
@@ -15,6 +16,7 @@ from rapidocr.main import root_dir
 from ocr_runtime.documents.images import decode
 from ocr_runtime.reading import bfloat16, loading
 from ocr_runtime.reading.bfloat16 import PADDED, BFloat16Model, KeptMemory, why_not
+from ocr_runtime.reading.bfloat16_graph import with_last_layers_small
 from ocr_runtime.reading.engine import Engine
 from ocr_runtime.reading.runtimes import Arena, Model
 from ocr_runtime.settings import Settings, SettingsError
@@ -105,6 +107,35 @@ def test_a_map_of_a_page_has_the_pages_size_and_values_near_those_in_float32(sid
     assert found.shape == expected.shape
     assert float(np.abs(found - expected).mean()) < 0.02
     assert float(((found > 0.3) == (expected > 0.3)).mean()) > 0.98
+
+
+@pytest.mark.skipif(not find_spec("openvino"), reason="OpenVINO is not installed")
+def test_the_last_layers_of_the_detector_give_the_same_map_on_a_quarter_of_a_side():
+    import openvino  # noqa: PLC0415
+
+    core = openvino.Core()
+    plain = core.read_model(STAGES["Det"])
+    assert "Sigmoid" in {layer.get_type_name() for layer in plain.get_ops()}
+    rewritten = with_last_layers_small(core.read_model(STAGES["Det"]))
+    kinds = [layer.get_type_name() for layer in rewritten.get_ops()]
+    assert ("ConvolutionBackpropData" in kinds, kinds.count("DepthToSpace")) == (False, 1)
+    rng = np.random.default_rng(0)
+    for shape in [(1, 3, 96, 160), (2, 3, 64, 64)]:
+        batch = rng.random(shape, np.float32)
+        settings = {"INFERENCE_PRECISION_HINT": "f32"}
+        expected, found = (
+            core.compile_model(model, "CPU", settings)(batch)[0] for model in (plain, rewritten)
+        )
+        assert found.shape == expected.shape
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.skipif(not find_spec("openvino"), reason="OpenVINO is not installed")
+def test_a_model_that_ends_otherwise_is_left_as_it_is():
+    import openvino  # noqa: PLC0415
+
+    model = openvino.Core().read_model(STAGES["Rec"])
+    assert with_last_layers_small(model) is model
 
 
 @needs_bfloat16

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from ocr_runtime.reading.bfloat16_graph import with_last_layers_small
 from ocr_runtime.reading.runtimes import Grant, describing_session
 from ocr_runtime.settings import SettingsError
 
@@ -139,7 +140,7 @@ class BFloat16Model:
         self._path = path
         self._number_bytes = number_bytes
         self._heights, self._widths = heights_and_widths
-        model = _core().read_model(path)
+        model = with_last_layers_small(_core().read_model(path))
         self._runners = {
             threads: _Runners(
                 model,
