@@ -35,9 +35,11 @@ ALONE_KNOWS = {
         "reading.exact",
         "reading.halftone",
         "reading.ink",
+        "reading.large_text",
         "reading.loading",
         "reading.orientation",
         "reading.rules",
+        "reading.stages",
         "reading.words",
     },
     "pypdfium2_raw": {

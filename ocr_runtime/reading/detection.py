@@ -17,6 +17,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from ocr_runtime.reading.large_text import is_large, looks_large
+
 Run = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 """One run of the detector: an image (uint8, BGR, sides are multiples of 32) -> boxes (float32,
 shape (N, 4, 2), corners in any order, pixels of that image) and scores (float32, shape (N,))."""
@@ -78,13 +80,17 @@ class _Tile(NamedTuple):
     bottom: int
 
 
-def detect(run: Run, pixels: np.ndarray, *, max_pixels: int) -> tuple[np.ndarray, np.ndarray]:
+def detect(
+    run: Run, pixels: np.ndarray, *, max_pixels: int, half_first: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
     """Find the lines of a page.
 
     Args:
         run: runs the detector once.
         pixels: uint8, shape (H, W, 3), BGR.
         max_pixels: most pixels of one run.
+        half_first: whether a page whose text looks large is shown at half the size first, and only
+            at that if its text is large.
 
     Returns:
         Boxes, float32, shape (N, 4, 2): corners [x, y] in pixels of the page, clockwise from the
@@ -93,18 +99,27 @@ def detect(run: Run, pixels: np.ndarray, *, max_pixels: int) -> tuple[np.ndarray
     """
     short, long = sorted(pixels.shape[:2])
     scale = 1.0 if long <= TILE else min(1.0, max(SHRUNK / long, NARROWEST / short))
-    boxes, scores = _detect_at(run, pixels, scale, max_pixels=max_pixels)
+    tried = [scale / 2, scale] if half_first and looks_large(pixels, scale / 2) else [scale]
+    for scale in tried:
+        boxes, scores = _detect_at(run, pixels, scale, max_pixels=max_pixels)
+        if is_large(scale * _heights(boxes)):
+            break
     better = _better_scale(boxes, scale)
     if better != scale:
         boxes, scores = _detect_at(run, pixels, better, max_pixels=max_pixels)
     return boxes, scores
 
 
+def _heights(boxes: np.ndarray) -> np.ndarray:
+    """The shorter sides of boxes, float32, shape (N,)."""
+    return np.asarray(np.linalg.norm(boxes[:, 1:3] - boxes[:, :2], axis=2).min(1))
+
+
 def _better_scale(boxes: np.ndarray, scale: float) -> float:
     """The scale at which most lines of a page have a size that the detector knows."""
     if not len(boxes):
         return scale
-    heights = scale * np.linalg.norm(boxes[:, 1:3] - boxes[:, :2], axis=2).min(1)
+    heights = scale * _heights(boxes)
     most = float(np.median(heights))
     if most < SMALL:
         return min(1.0, scale * ENOUGH / most)

@@ -114,7 +114,7 @@ class Engine:
         ocr = _for_one_call(self._ocr, options, grant)
         ocr.stage = stage
         _check_that_a_stage_runs(ocr)
-        stages = Stages(ocr, helpers=self._helpers, cores=lambda: self._cores(grant))
+        stages = self._stages(ocr, grant)
         try:
             own = _own_lines(ocr, stages, image)
             lines, angle = own or self._lines(ocr, stages, image.pixels, options)
@@ -132,6 +132,14 @@ class Engine:
 
         page = page.mapped(as_sent, width=width, height=height) if angle else page
         return page.resized(image.width, image.height)
+
+    def _stages(self, ocr: BoundedRapidOCR, grant: Grant | None) -> Stages:
+        return Stages(
+            ocr,
+            helpers=self._helpers,
+            cores=lambda: self._cores(grant),
+            half_first=self._settings.profile == "fast",
+        )
 
     def _cores(self, grant: Grant | None) -> int:
         """How many cores the call may use at present."""

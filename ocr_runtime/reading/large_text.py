@@ -1,6 +1,6 @@
 """Whether the text of a page is so large that the detector finds it on a page of half the size.
 
-    pixels --looks_large--> worth trying? --detection at half the size--> heights --is_large--> kept?
+    pixels --looks_large--> worth trying? --detection of half the size--> boxes --is_large--> kept?
 
 A page of half the size takes the detector a quarter of the time. The profile `fast` tries it.
 """

@@ -10,6 +10,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 
+import cv2
 import numpy as np
 from rapidocr.ch_ppocr_det import TextDetector
 from rapidocr.ch_ppocr_rec import TextRecInput
@@ -21,6 +22,9 @@ from ocr_runtime.reading.recognition import CTCDecoder, RecognisedLine, decode
 
 _NO_LIMIT = 1 << 30
 """Longest side, in pixels, to which the detector would shrink: `detection` has chosen the size."""
+
+_HIGHEST_CROP = 96
+"""Height in pixels to which the crop of a line is shrunk: twice that of the recogniser's input."""
 
 _MOST_BOXES = 10_000
 """Most boxes of one run. RapidOCR stops at 1,000: of a page of 1,568 numbers the upper rows are
@@ -34,14 +38,21 @@ class Stages:
         ocr: RapidOCR for this call. What is changed here is changed in copies.
         helpers: threads that recognise lines beside the caller's.
         cores: asked before lines are recognised, how many threads may do so at once.
+        half_first: see `detection.detect`.
     """
 
     def __init__(
-        self, ocr: BoundedRapidOCR, *, helpers: ThreadPoolExecutor, cores: Callable[[], int]
+        self,
+        ocr: BoundedRapidOCR,
+        *,
+        helpers: ThreadPoolExecutor,
+        cores: Callable[[], int],
+        half_first: bool,
     ) -> None:
         self._ocr = ocr
         self._helpers = helpers
         self._cores = cores
+        self.half_first = half_first
         self._detector = copy.copy(ocr.text_det)
         self._detector.limit_type, self._detector.limit_side_len = "max", _NO_LIMIT
         self._detector.postprocess_op = copy.copy(ocr.text_det.postprocess_op)
@@ -125,5 +136,16 @@ def cut(pixels: np.ndarray, boxes: np.ndarray) -> list[np.ndarray]:
     Args:
         pixels: uint8, shape (H, W, 3), BGR.
         boxes: float32, shape (N, 4, 2), corners clockwise from the top left.
+
+    Returns:
+        Crops, uint8, BGR, at most `_HIGHEST_CROP` pixels high.
     """
-    return [get_rotate_crop_image(pixels, box) for box in boxes]
+    return [_shrunk(get_rotate_crop_image(pixels, box)) for box in boxes]
+
+
+def _shrunk(crop: np.ndarray) -> np.ndarray:
+    height, width = crop.shape[:2]
+    if height <= _HIGHEST_CROP:
+        return crop
+    size = max(1, round(width * _HIGHEST_CROP / height)), _HIGHEST_CROP
+    return np.asarray(cv2.resize(crop, size, interpolation=cv2.INTER_AREA))

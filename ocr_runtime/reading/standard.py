@@ -89,7 +89,9 @@ _ANGLES: dict[int, Angle] = {0: 0, 90: 90, 180: 180, 270: 270}
 
 def _find(stages: Stages, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
     """Find the boxes of an upright page, their scores and their crops."""
-    boxes, scores = detect(stages.detect, pixels, max_pixels=stages.max_pixels)
+    boxes, scores = detect(
+        stages.detect, pixels, max_pixels=stages.max_pixels, half_first=stages.half_first
+    )
     boxes, scores = divided(pixels, boxes, scores)
     return boxes, scores, cut(pixels, boxes)
 
