@@ -157,8 +157,9 @@ class Settings(BaseModel):
         alias="OCR_PROFILE",
         description="`standard`: RapidOCR's models, with pages turned upright, lines in reading "
         "order, lost spaces restored and words in place; `exact`: the same results as RapidOCR; "
-        "`fast`: as `standard`, in bfloat16 where OpenVINO is installed (the extra `openvino`) and "
-        "the processor has AVX512-BF16 or AMX; elsewhere a line in the log says that it is not.",
+        "`fast`: as `standard`, but large text is looked for on a page of half the size, and it "
+        "computes in bfloat16 where OpenVINO is installed (the extra `openvino`) and the processor "
+        "has AVX512-BF16 or AMX; elsewhere a line in the log says that it does not.",
     )
     device: Literal["cpu", "cuda"] | None = Field(
         None,

@@ -31,7 +31,7 @@ TURNS = {
     270: (Image.Transpose.ROTATE_90, lambda x, y, size: (y, size[0] - x)),
 }
 """How a page is turned clockwise, and where a point of it goes."""
-CHARACTERS = [*"_abc0123:-.,漢字：", " "]
+CHARACTERS = [*"_abc0123:-.,漢字：をがあサ一ー", " "]
 
 
 @dataclass
@@ -206,6 +206,23 @@ def line_of(text: str, *, space: float, gap: int) -> RecognisedLine:
 )
 def test_a_space_needs_evidence(text, space, gap, expected):
     assert line_of(text, space=space, gap=gap).text == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("をー漢", "を一漢"),
+        ("字がー字", "字が一字"),
+        ("あー漢", "あー漢"),  # lengthens a vowel
+        ("サー漢", "サー漢"),
+        ("をーサ", "をーサ"),
+        ("漢ー字", "漢ー字"),  # a dash
+        ("をー", "をー"),
+        ("をーa", "をーa"),
+    ],
+)
+def test_between_a_particle_and_a_chinese_character_stands_the_number(text, expected):
+    assert line_of(text, space=0, gap=2).text == expected
 
 
 def test_words_are_cjk_by_character_and_the_rest_between_spaces():

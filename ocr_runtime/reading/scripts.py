@@ -23,6 +23,11 @@ def is_cjk(character: str) -> bool:
     return any(first <= ord(character[0]) <= last for first, last in _CJK)
 
 
+def is_han(character: str) -> bool:
+    """Of the Chinese script, which Japanese uses too."""
+    return unicodedata.name(character[0], "").startswith("CJK UNIFIED IDEOGRAPH")
+
+
 def is_cjk_mark(character: str) -> bool:
     """Chinese or Japanese punctuation, which carries its own space."""
     return any(first <= ord(character[0]) <= last for first, last in _MARKS)
