@@ -24,6 +24,7 @@ HIDDEN = {
     "posix_fallocate": "del os.posix_fallocate",
     "sched_getaffinity": "del os.sched_getaffinity",
     "TCP_USER_TIMEOUT": "del socket.TCP_USER_TIMEOUT",
+    "setpriority": "del os.setpriority",
     "fork": "del os.fork, os.forkpty",
     "/proc and /sys": "refuse('open', '/proc/', '/sys/')",
     "changes to the metrics of others": "refuse_metrics()",

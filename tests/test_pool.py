@@ -4,7 +4,9 @@ import asyncio
 import contextlib
 import functools
 import gc
+import os
 import random
+import sys
 import threading
 import time
 import weakref
@@ -64,6 +66,32 @@ def test_results_and_exceptions_are_passed_on():
         with pytest.raises(ZeroDivisionError):
             await pool.run(lambda _: 1 / 0)
         assert await pool.run(lambda _: 43) == 43
+
+    run(scenario)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux knows the niceness of a thread")
+def test_what_computes_gives_way_to_what_answers():
+    def niceness(_: object = None) -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    async def scenario():
+        pool, before = Pool(threads=1, run_bytes=100, max_queue=1, timeout_seconds=10), niceness()
+        assert await pool.run(niceness) == max(10, before)
+        assert niceness() == before
+
+    run(scenario)
+
+
+def test_where_the_niceness_cannot_be_set_the_pool_computes_as_well(monkeypatch):
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "setpriority", refuse, raising=False)
+
+    async def scenario():
+        pool = Pool(threads=1, run_bytes=100, max_queue=1, timeout_seconds=10)
+        assert await pool.run(lambda _: 42) == 42
 
     run(scenario)
 
