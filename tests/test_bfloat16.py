@@ -110,7 +110,7 @@ def test_a_map_of_a_page_has_the_pages_size_and_values_near_those_in_float32(sid
 
 
 @pytest.mark.skipif(not find_spec("openvino"), reason="OpenVINO is not installed")
-def test_the_last_layers_of_the_detector_give_the_same_map_on_a_quarter_of_a_side():
+def test_the_last_layers_of_the_detector_give_the_same_map_on_a_quarter_of_the_sides():
     import openvino  # noqa: PLC0415
 
     core = openvino.Core()
@@ -119,15 +119,15 @@ def test_the_last_layers_of_the_detector_give_the_same_map_on_a_quarter_of_a_sid
     rewritten = with_last_layers_small(core.read_model(STAGES["Det"]))
     kinds = [layer.get_type_name() for layer in rewritten.get_ops()]
     assert ("ConvolutionBackpropData" in kinds, kinds.count("DepthToSpace")) == (False, 1)
-    rng = np.random.default_rng(0)
-    for shape in [(1, 3, 96, 160), (2, 3, 64, 64)]:
-        batch = rng.random(shape, np.float32)
+    word = (loading.WORD.transpose(2, 0, 1)[None] / 127.5 - 1).astype(np.float32)
+    for batch in (word, np.concatenate([word[..., :96, :128], word[..., 32:128, :128]])):
         settings = {"INFERENCE_PRECISION_HINT": "f32"}
         expected, found = (
             core.compile_model(model, "CPU", settings)(batch)[0] for model in (plain, rewritten)
         )
         assert found.shape == expected.shape
-        np.testing.assert_allclose(found, expected, atol=1e-5)
+        assert expected.max() > 0.9
+        np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
 @pytest.mark.skipif(not find_spec("openvino"), reason="OpenVINO is not installed")
@@ -136,6 +136,34 @@ def test_a_model_that_ends_otherwise_is_left_as_it_is():
 
     model = openvino.Core().read_model(STAGES["Rec"])
     assert with_last_layers_small(model) is model
+
+
+@pytest.mark.skipif(not find_spec("openvino"), reason="OpenVINO is not installed")
+@pytest.mark.parametrize(
+    ("number", "channels", "stride", "rewritten"),
+    [
+        (np.float32, 1, 2, True),
+        (np.float16, 1, 2, False),
+        (np.float32, 3, 2, False),
+        (np.float32, 1, 1, False),
+    ],
+)
+def test_only_last_layers_as_those_of_the_detector_are_rewritten(
+    number, channels, stride, rewritten
+):
+    import openvino  # noqa: PLC0415
+    from openvino import opset13 as ops  # noqa: PLC0415
+
+    def doubled(source, inputs, outputs, by):
+        weights = np.ones((inputs, outputs, 2, 2), number)
+        grown = ops.convolution_backprop_data(source, ops.constant(weights), [by, by])
+        return ops.add(grown, ops.constant(np.ones((1, outputs, 1, 1), number)))
+
+    image = ops.parameter([1, 3, 8, 8], number)
+    first = ops.relu(doubled(image, 3, 4, 2))
+    last = ops.sigmoid(doubled(first, 4, channels, stride))
+    model = openvino.Model([ops.result(last)], [image], "it")
+    assert (with_last_layers_small(model) is not model) == rewritten
 
 
 @needs_bfloat16

@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 from conftest import bgr
 from PIL import Image, ImageDraw, ImageFont
+from rapidfuzz import fuzz
 from test_detection import LARGEST, DarkParts, assert_found, page
 
+from ocr_runtime.documents.images import PageImage
 from ocr_runtime.outputs import text
 from ocr_runtime.reading.detection import detect
 from ocr_runtime.reading.engine import Engine
-from ocr_runtime.reading.large_text import SHORTEST, is_large, looks_large
+from ocr_runtime.reading.large_text import SHORTEST, is_all_large, looks_large
 from ocr_runtime.reading.page import ReadingOptions
 from ocr_runtime.settings import Settings
 from scripts.measuring.measures import normal
@@ -74,16 +76,47 @@ def test_the_size_of_letters_is_guessed_from_the_ink(size, large):
     assert looks_large(255 - text_page(size), 0.5) == large
 
 
-def test_a_page_that_would_be_narrower_than_the_margin_is_not_halved():
+def test_of_narrow_pages_no_half_is_looked_at():
     assert not looks_large(np.zeros((2 * SHORTEST - 2, 900, 3), np.uint8), 0.5)
     assert looks_large(np.zeros((2 * SHORTEST, 900, 3), np.uint8), 0.5)
 
 
-def test_text_is_large_where_most_boxes_are_and_none_is_tiny():
-    assert is_large(np.array([10, 16, 20]))
-    assert not is_large(np.array([9, 16, 20]))
-    assert not is_large(np.array([15, 15, 20]))
-    assert not is_large(np.array([]))
+@pytest.mark.parametrize(
+    ("heights", "large"), [([20, 32, 40], True), ([18, 32, 40], False), ([30, 30, 40], False)]
+)
+def test_text_is_large_where_most_boxes_are_and_none_is_tiny(heights, large):
+    boxes = [[[0, 0], [90, 0], [90, height], [0, height]] for height in heights]
+    blank = np.zeros((200, 200, 3), np.uint8)
+    assert is_all_large(blank, 0.5, np.array(boxes, np.float32)) == large
+
+
+def test_a_page_without_boxes_has_no_large_text():
+    assert not is_all_large(text_page(40), 0.5, np.empty((0, 4, 2), np.float32))
+
+
+def poster(small: int, colours: tuple[str, str] = ("black", "white")) -> np.ndarray:
+    """Seven headlines, and below them a line of small print."""
+    image = Image.new("RGB", (900, 1200), colours[1])
+    draw = ImageDraw.Draw(image)
+    for number in range(7):
+        draw.text((40, 30 + 96 * number), f"Summer Sale {number}", colours[0], font(60))
+    draw.text((60, 1150), PRINT_TEXT, colours[0], font(small))
+    return bgr(image)
+
+
+PRINT_TEXT = "Terms apply, see our website for details."
+
+
+def font(size: int) -> ImageFont.FreeTypeFont:
+    return ImageFont.load_default(size)
+
+
+@pytest.mark.parametrize("small", [9, 10, 12, 14, 18])
+@pytest.mark.parametrize("colours", [("black", "white"), ("white", "navy")], ids="-on-".join)
+def test_small_print_below_headlines_is_read(fast, small, colours):
+    lines = fast.read(PageImage.of(poster(small, colours)), ReadingOptions()).lines
+    assert len(lines) == 8
+    assert fuzz.ratio(max((line.text for line in lines), key=len), PRINT_TEXT) > 80
 
 
 @pytest.mark.slow
@@ -91,7 +124,6 @@ def test_text_is_large_where_most_boxes_are_and_none_is_tiny():
     "name", ["one_column 15°", "one_column -8°", "tiers", "vertical", "two_columns 5°", "receipt"]
 )
 def test_pages_are_read_right(fast, name):
-    """Of the first four the whole size is not needed."""
     (sample,) = (sample for sample in drawn() if sample.name == name)
     read = fast.read(sample.page, ReadingOptions())
     assert normal(text.write(read).splitlines()) == normal(sample.lines)

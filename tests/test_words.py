@@ -31,7 +31,7 @@ TURNS = {
     270: (Image.Transpose.ROTATE_90, lambda x, y, size: (y, size[0] - x)),
 }
 """How a page is turned clockwise, and where a point of it goes."""
-CHARACTERS = [*"_abc0123:-.,漢字：をがあサ一ー", " "]
+CHARACTERS = [*"_abc0123:-.,漢字：をがのあサ一ー", " "]
 
 
 @dataclass
@@ -214,6 +214,7 @@ def test_a_space_needs_evidence(text, space, gap, expected):
         ("をー漢", "を一漢"),
         ("字がー字", "字が一字"),
         ("あー漢", "あー漢"),  # lengthens a vowel
+        ("のー漢", "のー漢"),  # may do so
         ("サー漢", "サー漢"),
         ("をーサ", "をーサ"),
         ("漢ー字", "漢ー字"),  # a dash
@@ -223,6 +224,17 @@ def test_a_space_needs_evidence(text, space, gap, expected):
 )
 def test_between_a_particle_and_a_chinese_character_stands_the_number(text, expected):
     assert line_of(text, space=0, gap=2).text == expected
+
+
+def test_a_dash_between_spaces_stays():
+    best = np.zeros(50, int)
+    best[[2, 6, 10, 14, 18]] = [CHARACTERS.index(each) for each in "を ー 漢"]
+    crop = np.full((32, 400, 3), 255, np.uint8)
+    for left in (16, 80, 144):
+        crop[6:26, left : left + 16] = 0
+    ones, nothing = np.ones(50, np.float32), np.zeros(50, np.float32)
+    frames = Frames(best=best, chance=ones, space=nothing, on_crop=50)
+    assert decode(frames, CHARACTERS, crop).text == "を ー 漢"
 
 
 def test_words_are_cjk_by_character_and_the_rest_between_spaces():

@@ -25,14 +25,14 @@ from ocr_runtime.reading.runtimes import Grant, describing_session
 from ocr_runtime.settings import SettingsError
 
 KERNELS = 4096
-"""Prepared operators that the process keeps, least recently used first out. A shape of either model
-has 40 to 80, in 3 to 10 MB; so this bounds them to about 70 shapes."""
+"""Kernels that the process keeps, least recently used first out. A shape of either model has 40 to
+80, in 3 to 10 MB; so this bounds them to about 70 shapes. Those of `PREPARED` come on top."""
 
 PREPARED = 100
-"""Operators of each kind that a compiled model keeps prepared for a shape, least recently used
-first out. Enough for a page or a line of the same size as the last one. On an EPYC, 12 images with
-8 callers: 10.5 images/s, 9.8 with none, which takes 35 MB less (means of 2 in turns). With 400 the
-memory still grows after 75 shapes."""
+"""Operators of each kind, of all shapes, that each compiled model keeps prepared, least recently
+used first out: enough for a page or a line of the same size as the last one. On two cores of an
+EPYC, with six compiled models, 12 images with 8 callers: 10.5 images/s, 9.8 with none, which takes
+35 MB less (means of 2 in turns). With 400 the memory still grows after 75 shapes."""
 
 KEPT = 384 << 20
 """Bytes up to which OpenVINO may keep memory of runs that have ended, for the next ones, counted

@@ -1,4 +1,4 @@
-"""A detector as OpenVINO reads it -> the same with its last layers computed on a quarter of a side.
+"""A detector as OpenVINO reads it -> the same with its last layers on a quarter of the sides.
 
 The detector ends in two transposed convolutions, each of which doubles the sides by 2 x 2 kernels
 that do not overlap, and a sigmoid. OpenVINO computes both in float32, and the sigmoid of one
@@ -37,12 +37,12 @@ def with_last_layers_small(model: Any) -> Any:
         end = _before(end)
     _, second_bias, second, _, first_bias, first = layers
     with_numbers = (first, first_bias, second, second_bias)
-    if any(_before(layer, 1).get_type_name() != "Constant" for layer in with_numbers):
+    if not all(map(_has_constant, with_numbers)):
         return model
     first_weights, first_bias, second_weights, second_bias = map(_constant, with_numbers)
     channels_in, channels = first_weights.shape[:2]
-    biases = first_bias.size, second_bias.size
-    if biases != (channels, 1) or not (_doubles(first) and _doubles(second)):
+    one_channel = second_weights.shape[:2] == (channels, 1) and second_bias.size == 1
+    if first_bias.size != channels or not (one_channel and _doubles(first) and _doubles(second)):
         return model
 
     def convolved(source: Any, kernels: np.ndarray, bias: np.ndarray) -> Any:
@@ -77,6 +77,14 @@ def _before(node: Any, number: int = 0) -> Any:
     while source.get_type_name() == "Identity":
         source = source.input_value(0).get_node()
     return source
+
+
+def _has_constant(layer: Any) -> bool:
+    """Whether the second and last input of a layer are numbers in float32."""
+    numbers = _before(layer, 1)
+    is_float32 = numbers.get_element_type().get_type_name() == "f32"
+    is_constant = numbers.get_type_name() == "Constant"
+    return is_float32 and is_constant and bool(layer.get_input_size() == 2)
 
 
 def _constant(layer: Any) -> np.ndarray:

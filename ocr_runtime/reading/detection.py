@@ -17,7 +17,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from ocr_runtime.reading.large_text import is_large, looks_large
+from ocr_runtime.reading.large_text import is_all_large, looks_large
 
 Run = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 """One run of the detector: an image (uint8, BGR, sides are multiples of 32) -> boxes (float32,
@@ -51,6 +51,9 @@ OVERLAP = 192
 
 MARGIN = 16
 """Ground around the page, in pixels of the run."""
+
+AROUND = 2 * MARGIN + MULTIPLE
+"""By so much a side is longer at most when it is shown, in pixels of the run."""
 
 SMALL = 15
 """Median height of the boxes, in pixels of the run, below which a shrunk page is shown larger.
@@ -97,29 +100,27 @@ def detect(
         top left of the text as `upright_corners` takes it; and their scores, float32, shape (N,),
         in the same order, which is no reading order.
     """
-    short, long = sorted(pixels.shape[:2])
-    scale = 1.0 if long <= TILE else min(1.0, max(SHRUNK / long, NARROWEST / short))
-    tried = [scale / 2, scale] if half_first and looks_large(pixels, scale / 2) else [scale]
-    for scale in tried:
+    height, width = pixels.shape[:2]
+    short, long = sorted((height, width))
+    most = RUNS * max_pixels / ((width + AROUND) * (height + AROUND))
+    whole = 1.0 if long <= TILE else min(1.0, max(SHRUNK / long, NARROWEST / short))
+    whole = min(whole, most)
+    scale = whole / 2 if half_first and looks_large(pixels, whole / 2) else whole
+    boxes, scores = _detect_at(run, pixels, scale, max_pixels=max_pixels)
+    if scale < whole and not is_all_large(pixels, scale, boxes):
+        scale = whole
         boxes, scores = _detect_at(run, pixels, scale, max_pixels=max_pixels)
-        if is_large(scale * _heights(boxes)):
-            break
-    better = _better_scale(boxes, scale)
+    better = min(most, _better_scale(boxes, scale))
     if better != scale:
         boxes, scores = _detect_at(run, pixels, better, max_pixels=max_pixels)
     return boxes, scores
-
-
-def _heights(boxes: np.ndarray) -> np.ndarray:
-    """The shorter sides of boxes, float32, shape (N,)."""
-    return np.asarray(np.linalg.norm(boxes[:, 1:3] - boxes[:, :2], axis=2).min(1))
 
 
 def _better_scale(boxes: np.ndarray, scale: float) -> float:
     """The scale at which most lines of a page have a size that the detector knows."""
     if not len(boxes):
         return scale
-    heights = scale * _heights(boxes)
+    heights = scale * np.linalg.norm(boxes[:, 1:3] - boxes[:, :2], axis=2).min(1)
     most = float(np.median(heights))
     if most < SMALL:
         return min(1.0, scale * ENOUGH / most)
@@ -132,11 +133,9 @@ def _detect_at(
     run: Run, pixels: np.ndarray, scale: float, *, max_pixels: int
 ) -> tuple[np.ndarray, np.ndarray]:
     height, width = pixels.shape[:2]
-    around = 2 * MARGIN + MULTIPLE
-    scale = min(scale, RUNS * max_pixels / ((width + around) * (height + around)))
-    area = min((TILE + around) ** 2, max_pixels)
-    short = min(math.isqrt(area), round(min(width, height) * scale) + around)
-    side = (area / short - around) / scale + 1  # of rounding
+    area = min((TILE + AROUND) ** 2, max_pixels)
+    short = min(math.isqrt(area), round(min(width, height) * scale) + AROUND)
+    side = (area / short - AROUND) / scale + 1  # of rounding
     tiles = [
         _Tile(left, top, right, bottom)
         for top, bottom in _cuts(height, side, OVERLAP / scale)

@@ -69,8 +69,9 @@ _OPENING, _CLOSING = "([{", ")]},.;!?"
 """A gap after or before these is a matter of the type, not of the text."""
 
 
-_PARTICLES = "をがのにとで"
-"""Japanese particles that are not lengthened: no U+30FC, which lengthens a vowel, follows them."""
+_PARTICLES = "をが"
+"""Japanese particles that hardly end a word with a lengthened vowel, as others do: in "あのー" and
+"おにー" U+30FC stands even before a Chinese character."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,9 +200,10 @@ def decode(line: Frames, character: Sequence[str], crop: np.ndarray) -> Recognis
     middles = np.array([(peak.first + peak.last + 1) / 2 - _LATE for peak in shown])
     middles = (middles * (width / line.on_crop)).clip(0, width - 1)
     ink = find_ink(crop)
-    texts = _with_ones([character[peak.label] for peak in shown])
+    texts = [character[peak.label] for peak in shown]
     lefts, rights = extents(ink, middles, [_breadth(text) for text in texts])
     found = _spaces(line, shown, texts, (lefts[1:] - rights[:-1]) / height, spaced)
+    texts = _with_ones(texts, found)
     sides = np.array([lefts, rights, *rows(ink, lefts, rights)]).T / (width, width, height, height)
     return RecognisedLine(
         score=_score(peaks),
@@ -212,15 +214,20 @@ def decode(line: Frames, character: Sequence[str], crop: np.ndarray) -> Recognis
     )
 
 
-def _with_ones(texts: list[str]) -> list[str]:
-    """Take what looks like U+30FC for the number one (U+4E00) where it cannot be the former.
+def _with_ones(texts: list[str], spaced: list[bool]) -> list[str]:
+    """Take what was read as U+30FC for the number one (U+4E00) where it can hardly be the former.
 
-    In most type both are a stroke of the same length. Between a particle and a Chinese character,
-    as in "a cup of", only a number is written.
+    In most type both are a stroke of the same length. After a particle and before a Chinese
+    character, as in "a cup of", the number is written.
+
+    Args:
+        texts: the characters of a line.
+        spaced: before which of them a space stands.
     """
     found = list(texts)
     for i in range(1, len(texts) - 1):
-        if texts[i] == "\u30fc" and texts[i - 1] in _PARTICLES and is_han(texts[i + 1]):
+        beside = not (spaced[i] or spaced[i + 1])
+        if texts[i] == "\u30fc" and texts[i - 1] in _PARTICLES and is_han(texts[i + 1]) and beside:
             found[i] = "\u4e00"
     return found
 

@@ -24,7 +24,7 @@ _NO_LIMIT = 1 << 30
 """Longest side, in pixels, to which the detector would shrink: `detection` has chosen the size."""
 
 _HIGHEST_CROP = 96
-"""Height in pixels to which the crop of a line is shrunk: twice that of the recogniser's input."""
+"""Height in pixels to which the crop of a line is shrunk: twice that of PP-OCR's recognisers."""
 
 _MOST_BOXES = 10_000
 """Most boxes of one run. RapidOCR stops at 1,000: of a page of 1,568 numbers the upper rows are
