@@ -27,7 +27,7 @@ TIMEOUT_SECONDS = 60
 
 # Seconds of one core for each of the benchmark's images, profile `standard`, as an AMD EPYC took
 # them (`profiles` of `scripts/bench --images DIR`), brought to its mean with 8 callers.
-SERVICE_SECONDS = np.array([0.48, 0.16, 0.48, 0.14, 0.26, 0.73, 0.59, 0.09, 0.08, 0.05, 1.13, 0.52])
+SERVICE_SECONDS = np.array([0.43, 0.14, 0.43, 0.12, 0.23, 0.65, 0.53, 0.08, 0.07, 0.04, 1.01, 0.46])
 
 
 def rate_at(second: float, *, peak: float) -> float:
