@@ -17,9 +17,14 @@ SCALING = (ROOT / "docs/scaling.md").read_text()
 AUTOSCALER = yaml.safe_load((ROOT / "deploy/kubernetes/autoscaler.yaml").read_text())["spec"]
 
 
+def keeping_busy(cores: float) -> float:
+    """Requests a second that keep so many cores busy."""
+    return cores / DAY["SERVICE_SECONDS"].mean()
+
+
 @pytest.fixture(scope="module")
 def busy() -> dict[str, np.ndarray]:
-    return DAY["simulate"](AUTOSCALER, peak=5)
+    return DAY["simulate"](AUTOSCALER, peak=keeping_busy(2.1))
 
 
 def test_at_night_there_are_as_few_replicas_as_allowed():
@@ -40,7 +45,7 @@ def test_replicas_follow_the_load(busy):
 
 def test_too_much_load_is_refused_not_forgotten():
     narrow = {**AUTOSCALER, "maxReplicas": AUTOSCALER["minReplicas"]}
-    day = DAY["simulate"](narrow, peak=18)
+    day = DAY["simulate"](narrow, peak=keeping_busy(7))
     assert day["refused"] > 0.1
     assert day["seconds"].max() <= DAY["TIMEOUT_SECONDS"]
 
