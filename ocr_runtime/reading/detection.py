@@ -92,8 +92,8 @@ def detect(
         run: runs the detector once.
         pixels: uint8, shape (H, W, 3), BGR.
         max_pixels: most pixels of one run.
-        half_first: whether a page whose text looks large is shown at half the size first, and only
-            at that if its text is large.
+        half_first: whether a page whose text looks large is shown at half the size first. The whole
+            size follows unless all text that is found there is large and none seems to be missed.
 
     Returns:
         Boxes, float32, shape (N, 4, 2): corners [x, y] in pixels of the page, clockwise from the
