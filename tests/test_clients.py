@@ -4,6 +4,7 @@ import asyncio
 import base64
 
 import bentoml
+import httpx
 import pytest
 import requests
 from conftest import DATA, page_bytes
@@ -57,3 +58,17 @@ def test_in_process_without_a_server(by_file):
     answered = asyncio.run(door.ocr(image_file=IMAGE))
     assert answered.model_dump() == by_file
     assert asyncio.run(door.ocr(image_data=BASE64)).model_dump() == by_file
+
+
+def test_no_timer_keeps_what_belongs_to_an_answered_request():
+    """BentoML's own would, for minutes."""
+
+    async def left() -> list[asyncio.TimerHandle]:
+        transport = httpx.ASGITransport(app=service.RapidOCRService.to_asgi())
+        async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+            answer = await client.get("/nothing")
+        assert answer.json()["code"] == "not_found"
+        timers = asyncio.get_running_loop()._scheduled  # asyncio has no other way to see them
+        return [timer for timer in timers if not timer.cancelled()]
+
+    assert asyncio.run(left()) == []

@@ -34,6 +34,23 @@ _CALLER_GONE = 499
 """Status of a request whose caller hung up before the answer began, as nginx counts it."""
 
 
+class Untimed(Layer):
+    """Takes the place of BentoML's layer that times each request; the pool limits their time.
+
+    BentoML does not cancel its timer when a request is answered. Until it ends, minutes later, it
+    keeps what belongs to the request, and asyncio keeps all timers that were cancelled meanwhile,
+    as long as they are fewer than half. At 70 requests a second, Python's garbage collector went
+    through what was left of thousands of them, again and again, while the whole process waited.
+
+    Args:
+        app: what BentoML would time.
+        timeout: of BentoML, in seconds; not used.
+    """
+
+    def __init__(self, app: ASGIApp, timeout: float) -> None:  # noqa: ARG002
+        super().__init__(app)
+
+
 class TrailingSlash(Layer):
     """Answers `/ocr/` as `/ocr`."""
 
@@ -206,7 +223,7 @@ class HangUp(Layer):
             tasks.start_soon(cancel_when_gone, tasks.cancel_scope)
             await self.app(scope, receive, send_and_note)
             tasks.cancel_scope.cancel()
-        if not started:  # BentoML's timeout, further out, waits for the start of an answer
+        if not started:  # for the metrics, further out
             message = {"type": "http.response.start", "status": _CALLER_GONE, "headers": []}
             await send(message)
 

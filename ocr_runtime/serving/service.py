@@ -13,6 +13,7 @@ os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")  # read when BentoML is im
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 import bentoml
+from bentoml._internal.server.http import traffic
 
 from ocr_runtime.serving import job_addresses, logs, openapi, startup, web_page
 from ocr_runtime.serving.answers import Answer
@@ -20,6 +21,7 @@ from ocr_runtime.serving.compatible.contracts import CONTRACTS, Contracts, switc
 from ocr_runtime.serving.compatible.reader import Reader
 from ocr_runtime.serving.endpoints import ENDPOINTS, Endpoint
 from ocr_runtime.serving.jobs import Jobs
+from ocr_runtime.serving.layers import Untimed
 from ocr_runtime.serving.methods import ParseForm, with_endpoints
 from ocr_runtime.serving.middleware import install_middleware
 from ocr_runtime.serving.pool import Pool
@@ -46,8 +48,8 @@ ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(1 << 20), "GLIBC_TUNABLES": "glibc.ma
     image=bentoml.images.Image("docker.io/library/python:3.11-slim-bookworm", "", "3.11"),
     workers=settings.processes,
     envs=[{"name": name, "value": value} for name, value in ALLOCATOR.items()],
-    # The pool enforces the time limit. BentoML's timer would free the slot of work that goes on
-    # (bentoml/BentoML#5642), so it is set longer than any request may take.
+    # The pool enforces the time limit. BentoML's, which would free the slot of work that goes on
+    # (bentoml/BentoML#5642), is longer than any request may take, and has no timer: see `Untimed`.
     traffic={"timeout": 2 * settings.timeout_seconds + 60},
     logging={"access": {"enabled": False}},  # `middleware.RequestLog` writes that line
     metrics={"enabled": False},  # `metrics.Traffic` counts the same
@@ -84,6 +86,7 @@ class RapidOCRService:
         self.pool.shutdown()
 
 
+traffic.TimeoutMiddleware = Untimed  # type: ignore[assignment, misc]
 service: bentoml.Service = RapidOCRService  # the decorator has made it one
 contracts = Contracts(switched_on(settings))
 # Another replica, or this one before it was restarted, may answer contracts that this one does not.
