@@ -3,13 +3,13 @@
 `middleware.py` lists them in their order. What they know of one request is in `state.py`.
 """
 
+import asyncio
 import re
 import time
 import uuid
 from collections.abc import Callable, Collection
 from urllib.parse import parse_qsl
 
-import anyio
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
@@ -207,22 +207,29 @@ class HangUp(Layer):
     """Cancels the work of a request when its caller has hung up."""
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body, started = request_state().body, False
+        work, body = asyncio.current_task(), request_state().body
+        started = gone = False
 
         async def send_and_note(message: Message) -> None:
             nonlocal started
             started = True
             await send(message)
 
-        async def cancel_when_gone(work: anyio.CancelScope) -> None:
-            if body is not None:
+        async def cancel_when_gone() -> None:
+            nonlocal gone
+            if work is not None and body is not None:
                 await body.hung_up()
+                gone = True
                 work.cancel()
 
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(cancel_when_gone, tasks.cancel_scope)
+        watch = asyncio.create_task(cancel_when_gone())
+        try:
             await self.app(scope, receive, send_and_note)
-            tasks.cancel_scope.cancel()
+        except asyncio.CancelledError:
+            if not gone or (work is not None and work.uncancel()):  # somebody else cancels it
+                raise
+        finally:
+            watch.cancel()
         if not started:  # for the metrics, further out
             message = {"type": "http.response.start", "status": _CALLER_GONE, "headers": []}
             await send(message)

@@ -86,7 +86,7 @@ class RapidOCRService:
         self.pool.shutdown()
 
 
-traffic.TimeoutMiddleware = Untimed  # type: ignore[assignment, misc]
+traffic.TimeoutMiddleware = Untimed
 service: bentoml.Service = RapidOCRService  # the decorator has made it one
 contracts = Contracts(switched_on(settings))
 # Another replica, or this one before it was restarted, may answer contracts that this one does not.
