@@ -207,29 +207,28 @@ class HangUp(Layer):
     """Cancels the work of a request when its caller has hung up."""
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        work, body = asyncio.current_task(), request_state().body
-        started = gone = False
+        body, started = request_state().body, False
 
         async def send_and_note(message: Message) -> None:
             nonlocal started
             started = True
             await send(message)
 
-        async def cancel_when_gone() -> None:
-            nonlocal gone
-            if work is not None and body is not None:
+        async def cancel_when_gone(work: asyncio.Timeout) -> None:
+            if body is not None:
                 await body.hung_up()
-                gone = True
-                work.cancel()
+                work.reschedule(0)  # its time is over
 
-        watch = asyncio.create_task(cancel_when_gone())
         try:
-            await self.app(scope, receive, send_and_note)
-        except asyncio.CancelledError:
-            if not gone or (work is not None and work.uncancel()):  # somebody else cancels it
+            async with asyncio.timeout(None) as work:
+                watch = asyncio.create_task(cancel_when_gone(work))
+                try:
+                    await self.app(scope, receive, send_and_note)
+                finally:
+                    watch.cancel()
+        except TimeoutError:
+            if not work.expired():
                 raise
-        finally:
-            watch.cancel()
         if not started:  # for the metrics, further out
             message = {"type": "http.response.start", "status": _CALLER_GONE, "headers": []}
             await send(message)
