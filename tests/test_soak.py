@@ -1,9 +1,13 @@
 """A short run of scripts/soak: what is answered is asserted, no time and no memory."""
 
 import subprocess
+from collections import Counter
 
 import pytest
 from serving import ROOT, clean_environ
+
+from scripts.soaking.callers import Asked
+from scripts.soaking.report import Found, promises
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -76,3 +80,32 @@ def test_each_probe_was_answered(path, found):
     times, failed, *_ = found[f"`{path}`"]
     assert int(times) > 0
     assert failed == "0"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "figure", "kept"),
+    [(10, 10, "95.0 %", True), (8, 10, "95.0 %", True), (9, 12, "79.2 %", False)],
+)
+def test_the_capacity_is_compared_with_the_larger_one_without_load(before, after, figure, kept):
+    """A machine that has become faster meanwhile does not make up for a loss."""
+    found = Found(
+        minutes=5,
+        start=0,
+        end=300,
+        known=1,
+        before=before,
+        after=after,
+        answered=[Asked(60 + number * 240 / 2280, "200", 0.1, 1) for number in range(2280)],
+        wrong=[],
+        expected={},
+        bad={},
+        slow={},
+        gone=Counter(),
+        probed={"/livez": [(0.01, 200)]},
+        late=[],
+        samples=[],
+        tracebacks=None,
+        callers_cpu=0,
+    )
+    judged = promises(found)[-1]
+    assert (judged.figure, judged.kept) == (figure, kept)

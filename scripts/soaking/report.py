@@ -76,7 +76,7 @@ def promises(found: Found) -> list[Promise]:
     slowest = max(_quantile(_probe_seconds(each), 0.99) for each in found.probed.values())
     medians = sixths(found.loaded)
     growth = medians[5] / medians[1] - 1 if medians else None
-    share = found.capacity / found.before
+    share = found.capacity / max(found.before, found.after)  # the machine's speed may change
 
     def promise(sentence: str, figure: str, *, kept: bool | None, hard: bool = False) -> Promise:
         decides = hard or found.minutes >= LEAST_MINUTES
