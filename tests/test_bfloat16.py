@@ -240,6 +240,18 @@ def test_an_output_is_not_changed_by_later_runs():
 
 
 @needs_bfloat16
+def test_an_output_is_reduced_in_its_own_memory_before_another_run_gets_that():
+    model = opened("Rec")
+    idle = model._runners[1]._idle
+    for batch in lines([103, 480]):
+        free, own, seen = model(
+            batch, reduce=lambda output: (idle.qsize(), output.flags.owndata, output.copy())
+        )
+        assert (free, own) == (0, False)
+        np.testing.assert_array_equal(seen, model(batch))
+
+
+@needs_bfloat16
 def test_the_precision_is_asked_for_and_not_left_to_a_default():
     (request,) = opened("Rec")._runners[1]._idle.queue
     compiled = request.get_compiled_model()

@@ -1,7 +1,7 @@
 """What the recogniser says of one line, and the line's crop -> its text, spaces and characters.
 
-    probabilities (lines, frames, classes) --CTCDecoder--> Frames of each line
-    Frames, crop (height, width, 3)        --decode------> RecognisedLine
+    probabilities (lines, frames, classes) --likeliest--> Likeliest --CTCDecoder--> Frames of each
+    Frames, crop (height, width, 3)        --decode-----> RecognisedLine
 
 The characters are those of RapidOCR's greedy reading. Two things are used that RapidOCR drops:
 the probability of a space where a space is not the likeliest, and the ink of the crop, which
@@ -74,6 +74,31 @@ _PARTICLES = "をが"
 "おにー" U+30FC stands even before a Chinese character."""
 
 
+class Likeliest(NamedTuple):
+    """What is needed of a batch's probabilities, each of shape (lines, frames).
+
+    Args:
+        best: int, the likeliest class; class 0 is CTC's blank.
+        chance: float32, the probability of that class.
+        space: float32, the probability of a space.
+    """
+
+    best: np.ndarray
+    chance: np.ndarray
+    space: np.ndarray
+
+
+def likeliest(probabilities: np.ndarray) -> Likeliest:
+    """Reduce the recogniser's output, of which nothing is kept.
+
+    Args:
+        probabilities: float32 (lines, frames, classes); the last class is a space.
+    """
+    best = probabilities.argmax(axis=2)
+    chance = np.take_along_axis(probabilities, best[..., None], axis=2)[..., 0]
+    return Likeliest(best, chance, probabilities[..., -1].copy())
+
+
 @dataclass(frozen=True, kw_only=True)
 class Frames:
     """The recogniser's answer for one line, reduced to what reading it needs.
@@ -143,7 +168,7 @@ class CTCDecoder:
 
     def __call__(
         self,
-        preds: np.ndarray,
+        preds: Likeliest,
         return_word_box: bool = True,  # noqa: ARG002, FBT001, FBT002 - RapidOCR's signature
         *,
         wh_ratio_list: Sequence[float],
@@ -152,7 +177,7 @@ class CTCDecoder:
         """Reduce a batch.
 
         Args:
-            preds: float32 (lines, frames, classes), probabilities.
+            preds: what `likeliest` leaves of the recogniser's output.
             return_word_box: of no effect, the frames are always returned.
             wh_ratio_list: width by height of each crop.
             max_wh_ratio: width by height of the batch's images, to which crops are padded.
@@ -160,15 +185,12 @@ class CTCDecoder:
         Returns:
             Text and score of each line, as RapidOCR reads it, and each line's frames.
         """
-        best = preds.argmax(axis=2)
-        chance = np.take_along_axis(preds, best[..., None], axis=2)[..., 0]
-        space = preds[..., -1].copy()  # so that the rest of the batch can be freed
         width = int(self._height * max_wh_ratio)
-        frame_width = round(width / preds.shape[1])
+        frame_width = round(width / preds.best.shape[1])
         widths = [min(width, math.ceil(self._height * ratio)) for ratio in wh_ratio_list]
         lines = [
             Frames(best=b, chance=c, space=s, on_crop=on_crop / frame_width)
-            for b, c, s, on_crop in zip(best, chance, space, widths, strict=True)
+            for b, c, s, on_crop in zip(*preds, widths, strict=True)
         ]
         read = [_peaks(line) for line in lines]
         texts = ["".join(self.character[peak.label] for peak in peaks) for peaks in read]

@@ -30,6 +30,9 @@ Grant = Callable[[int], AbstractContextManager[int]]
 """Given the bytes that a run needs, returns a context that waits until the run may start, and whose
 value is the number of cores that it may use."""
 
+Reduce = Callable[[np.ndarray], Any]
+"""Given a run's output, whose memory is used again afterwards, returns what is needed of it."""
+
 _CPU = "CPUExecutionProvider"
 
 _LARGEST_FIRST_REGION = (1 << 31) - 1
@@ -123,13 +126,16 @@ class Model:
         self._input = self.session.get_inputs()[0].name
         self._output = self.session.get_outputs()[0].name
 
-    def __call__(self, batch: np.ndarray, *, grant: Grant | None = None) -> np.ndarray:
-        """Compute the first output.
+    def __call__(
+        self, batch: np.ndarray, *, grant: Grant | None = None, reduce: Reduce = np.asarray
+    ) -> Any:
+        """Compute the first output, and return what `reduce` makes of it: all of it by default.
 
         Args:
             batch: float32, of a shape that the model takes.
             grant: asked before the run. The number of cores never changes a bit of the output.
                 Without it the run starts at once, on all cores.
+            reduce: called in the context of the grant.
         """
         needed = batch.size * self._number_bytes
         with grant(needed) if grant else nullcontext(max(self._sessions)) as cores:
@@ -138,7 +144,7 @@ class Model:
             if needed > self._arena.run_bytes:
                 session = self._large
             (output,) = session.run([self._output], {self._input: batch})
-        return np.asarray(output)
+            return reduce(output)
 
 
 def describing_session(path: Path) -> InferenceSession:

@@ -6,6 +6,7 @@ crops --classify--> probability of each that it is upside down
 """
 
 import copy
+import functools
 import itertools
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -18,7 +19,7 @@ from rapidocr.utils.process_img import get_rotate_crop_image
 
 from ocr_runtime.reading.bounded_rapidocr import BoundedRapidOCR, squeezed
 from ocr_runtime.reading.page import Line
-from ocr_runtime.reading.recognition import CTCDecoder, RecognisedLine, decode
+from ocr_runtime.reading.recognition import CTCDecoder, RecognisedLine, decode, likeliest
 
 _NO_LIMIT = 1 << 30
 """Longest side, in pixels, to which the detector would shrink: `detection` has chosen the size."""
@@ -58,6 +59,7 @@ class Stages:
         self._detector.postprocess_op = copy.copy(ocr.text_det.postprocess_op)
         self._detector.postprocess_op.max_candidates = _MOST_BOXES
         self._recogniser = copy.copy(ocr.text_rec)
+        self._recogniser.session = functools.partial(ocr.text_rec.session, reduce=likeliest)
         self._recogniser.postprocess_op = CTCDecoder(
             ocr.text_rec.postprocess_op.character, height=ocr.text_rec.rec_image_shape[1]
         )
