@@ -83,19 +83,25 @@ def test_each_probe_was_answered(path, found):
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "figure", "kept"),
-    [(10, 10, "95.0 %", True), (8, 10, "95.0 %", True), (9, 12, "79.2 %", False)],
+    ("without", "figure", "kept"),
+    [
+        ([10, 10, 10, 10], "95.0 %", True),
+        ([8, 10, 12, 14], "86.4 %", False),
+        ([14, 6, 10, 9], "100.0 %", True),
+    ],
 )
-def test_the_capacity_is_compared_with_the_larger_one_without_load(before, after, figure, kept):
-    """A machine that has become faster meanwhile does not make up for a loss."""
+def test_the_capacity_is_compared_with_those_just_before_and_after(without, figure, kept):
+    """A machine that becomes faster or slower meanwhile neither makes up for a loss nor is one."""
     found = Found(
         minutes=5,
-        start=0,
-        end=300,
+        loads=[(0, 100), (120, 220), (240, 340)],
         known=1,
-        before=before,
-        after=after,
-        answered=[Asked(60 + number * 240 / 2280, "200", 0.1, 1) for number in range(2280)],
+        without=without,
+        answered=[
+            Asked(start + number / 9.5, "200", 0.1, 1)
+            for start in (0, 120, 240)
+            for number in range(1000)
+        ],
         wrong=[],
         expected={},
         bad={},

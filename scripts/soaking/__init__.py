@@ -1,7 +1,7 @@
 """What `scripts/soak` does to the service, and what it looks at meanwhile.
 
-quiet: known answers --> capacity before --> [ load: good, bad, slow, gone ] --> capacity after
-                                                 probes, samples
+quiet: known answers --> [ capacity --> load: good, bad, slow, gone ] in turns --> capacity
+                                        probes, samples
 
 wire.py      HTTP/1.1 over raw connections: a request out, an answer back
 pages.py     good requests, and the answers they got while nobody else asked

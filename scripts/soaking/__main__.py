@@ -30,6 +30,10 @@ OVERLOAD = 4
 CORES = len(os.sched_getaffinity(0))
 CAPACITY_SECONDS = (5, 60)
 """The least and the most time for which the capacity is measured."""
+MOST_SPELLS, SPELL_SECONDS = 5, 90
+"""Into how many spells the load is divided at most, and how long each is at least: slow callers are
+answered after a minute. Between them the capacity without load is measured, since the speed of a
+machine that is shared may change within minutes."""
 ROUND_SECONDS = 10
 """In this time each bad kind comes once, and three slow and five vanishing callers."""
 
@@ -65,54 +69,59 @@ def addressed(url: str | None, profile: str) -> Iterator[Address]:
 
 
 async def soak(address: Address, minutes: float) -> Found:
-    """Ask quietly, measure the capacity, overload, and measure the capacity again."""
+    """Ask quietly, then measure the capacity and overload in turns."""
     dice = random.Random(0)
     wire, cards, known, samples = Wire(address.url), questions(), Known(), Samples(address.pid)
     callers = Callers(wire, known, deck(cards, dice))
     say(f"{len(cards) // 3} known answers, from {address.url}")
     callers.wrong += await known.learn(wire, cards)
     watching = asyncio.create_task(samples.watch())
+    spells = max(1, min(MOST_SPELLS, int(minutes * 60 / SPELL_SECONDS)))
+    spell_seconds = minutes * 60 / spells
     least, most = CAPACITY_SECONDS
-    measured_seconds = min(most, max(least, minutes * 60 / 4))
+    measured_seconds = min(most, max(least, spell_seconds / 4))
 
     async def capacity() -> float:
+        asked, callers.asked = callers.asked, []
         rate = await callers.take_turns(2 * CORES, measured_seconds)
+        callers.asked = asked
         say(f"capacity: {rate:.2f} good answers a second")
+        if not rate:
+            raise SystemExit("No good answer came; a longer run may see some.")
         return rate
 
-    before = await capacity()
-    if not before:
-        raise SystemExit("No good answer came; a longer run may see some.")
-    callers.asked.clear()
-    start = time.monotonic()
-    end = start + minutes * 60
-    say(f"{minutes:g} minutes at {OVERLOAD} times that")
-    bad, slow = Bad(wire), Slow(wire, end)
-    vanishing = Vanishing(wire, deck(cards, dice), dice)
-    round_seconds = min(ROUND_SECONDS, minutes * 60 / 3)
+    bad, slow, vanishing = Bad(wire), Slow(wire), Vanishing(wire, deck(cards, dice), dice)
+    round_seconds = min(ROUND_SECONDS, spell_seconds / 3)
+    probed: dict[str, list[tuple[float, int]]] = {}
+    without, loads = [await capacity()], []
     cpu_seconds = time.process_time()
-    probed, *_ = await asyncio.gather(
-        probes(address.url, minutes * 60),
-        arrive(at_random(OVERLOAD * before, dice), callers.ask, end),
-        arrive(itertools.repeat(round_seconds / len(bad.seen)), bad.ask, end),
-        arrive(itertools.repeat(round_seconds / 3), slow.ask, end),
-        arrive(at_random(5 / round_seconds, dice), vanishing.ask, end),
-    )
-    cpu_seconds = time.process_time() - cpu_seconds
-    answered, callers.asked = callers.asked, []
-    after = await capacity()
+    for _ in range(spells):
+        start = time.monotonic()
+        slow.until = end = start + spell_seconds
+        say(f"{spell_seconds / 60:g} minutes at {OVERLOAD} times that")
+        probed_now, *_ = await asyncio.gather(
+            probes(address.url, spell_seconds),
+            arrive(at_random(OVERLOAD * without[-1], dice), callers.ask, end),
+            arrive(itertools.repeat(round_seconds / len(bad.seen)), bad.ask, end),
+            arrive(itertools.repeat(round_seconds / 3), slow.ask, end),
+            arrive(at_random(5 / round_seconds, dice), vanishing.ask, end),
+        )
+        for what, seen in probed_now.items():
+            probed.setdefault(what, []).extend(seen)
+        if len(without) == spells:
+            cpu_seconds = time.process_time() - cpu_seconds
+        loads.append((start, end))
+        without.append(await capacity())
     watching.cancel()
     wire.close()
     await asyncio.sleep(1)
     samples.take()
     return Found(
         minutes=minutes,
-        start=start,
-        end=end,
+        loads=loads,
         known=known.distinct,
-        before=before,
-        after=after,
-        answered=answered,
+        without=without,
+        answered=callers.asked,
         wrong=callers.wrong,
         expected=bad.expected,
         bad=bad.seen,
@@ -122,7 +131,7 @@ async def soak(address: Address, minutes: float) -> Found:
         late=[seconds for seconds, _ in probed["late"]],
         samples=samples.taken,
         tracebacks=address.tracebacks(),
-        callers_cpu=cpu_seconds / (end - start),
+        callers_cpu=cpu_seconds / (loads[-1][1] - loads[0][0]),
     )
 
 

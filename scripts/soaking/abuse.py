@@ -103,13 +103,16 @@ class Bad:
 
 
 class Slow:
-    """Callers who take their time over a body; `seen` counts how each ended."""
+    """Callers who take their time over a body; `seen` counts how each ended.
+
+    Those that are left hang up at the time `until`.
+    """
 
     KINDS = ("a byte a second", "a byte a second, gives up", "a head and no body")
 
-    def __init__(self, wire: Wire, until: float) -> None:
+    def __init__(self, wire: Wire) -> None:
         self._wire = wire
-        self._until = until
+        self.until = 0.0
         self._kinds = itertools.cycle(self.KINDS)
         self._now = 0
         self.seen: dict[str, Counter[str]] = {kind: Counter() for kind in self.KINDS}
@@ -119,7 +122,7 @@ class Slow:
             return
         self._now += 1
         kind = next(self._kinds)
-        end = self._until
+        end = self.until
         if kind.endswith("gives up"):
             end = min(end, time.monotonic() + GIVE_UP_SECONDS)
         try:
