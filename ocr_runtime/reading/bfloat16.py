@@ -181,7 +181,9 @@ class BFloat16Model:
         with grant(needed) if grant else nullcontext(most) as cores:
             runners = self._runners[most if cores >= most else 1]
             return runners.run(
-                padded, needed=needed, reduce=lambda output: reduce(self._cut(output, batch, padded))
+                padded,
+                needed=needed,
+                reduce=lambda output: reduce(self._cut(output, batch, padded)),
             )
 
     def _cut(self, output: np.ndarray, batch: np.ndarray, padded: np.ndarray) -> np.ndarray:
