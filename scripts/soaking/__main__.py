@@ -82,9 +82,9 @@ async def soak(address: Address, minutes: float) -> Found:
     measured_seconds = min(most, max(least, spell_seconds / 4))
 
     async def capacity() -> float:
-        asked, callers.asked = callers.asked, []
+        under_load, callers.asked = callers.asked, []
         rate = await callers.take_turns(2 * CORES, measured_seconds)
-        callers.asked = asked
+        callers.asked = under_load
         say(f"capacity: {rate:.2f} good answers a second")
         if not rate:
             raise SystemExit("No good answer came; a longer run may see some.")
@@ -94,7 +94,7 @@ async def soak(address: Address, minutes: float) -> Found:
     round_seconds = min(ROUND_SECONDS, spell_seconds / 3)
     probed: dict[str, list[tuple[float, int]]] = {}
     without, loads = [await capacity()], []
-    cpu_seconds = time.process_time()
+    cpu_before = time.process_time()
     for _ in range(spells):
         start = time.monotonic()
         slow.until = end = start + spell_seconds
@@ -108,8 +108,7 @@ async def soak(address: Address, minutes: float) -> Found:
         )
         for what, seen in probed_now.items():
             probed.setdefault(what, []).extend(seen)
-        if len(without) == spells:
-            cpu_seconds = time.process_time() - cpu_seconds
+        cpu_seconds = time.process_time() - cpu_before
         loads.append((start, end))
         without.append(await capacity())
     watching.cancel()

@@ -63,10 +63,10 @@ class Found:
     def share(self) -> float:
         """The capacity under load, of that without: the median of the spells.
 
-        Each is compared with the mean of the capacities just before and just after it, since the
+        Each is compared with the larger of the capacities just before and just after it, since the
         machine's speed may change.
         """
-        beside = map(statistics.mean, itertools.pairwise(self.without))
+        beside = map(max, itertools.pairwise(self.without))
         return statistics.median(map(operator.truediv, self.capacities, beside))
 
     def seconds(self, code: str) -> list[float]:
