@@ -1,7 +1,8 @@
 """What the recogniser says of one line, and the line's crop -> its text, spaces and characters.
 
-    probabilities (lines, frames, classes) --likeliest--> Likeliest --CTCDecoder--> Frames of each
-    Frames, crop (height, width, 3)        --decode-----> RecognisedLine
+    probabilities (lines, frames, classes) --likeliest---> Likeliest
+    Likeliest                              --CTCDecoder--> Frames of each line
+    Frames, crop (height, width, 3)        --decode------> RecognisedLine
 
 The characters are those of RapidOCR's greedy reading. Two things are used that RapidOCR drops:
 the probability of a space where a space is not the likeliest, and the ink of the crop, which
@@ -89,7 +90,7 @@ class Likeliest(NamedTuple):
 
 
 def likeliest(probabilities: np.ndarray) -> Likeliest:
-    """Reduce the recogniser's output, of which nothing is kept.
+    """Reduce the recogniser's output to arrays of their own, so that its memory can be used again.
 
     Args:
         probabilities: float32 (lines, frames, classes); the last class is a space.

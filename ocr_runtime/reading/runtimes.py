@@ -31,7 +31,7 @@ Grant = Callable[[int], AbstractContextManager[int]]
 value is the number of cores that it may use."""
 
 Reduce = Callable[[np.ndarray], Any]
-"""Given a run's output, whose memory is used again afterwards, returns what is needed of it."""
+"""Given a run's output, whose memory may be used again afterwards, returns what is needed of it."""
 
 _CPU = "CPUExecutionProvider"
 
